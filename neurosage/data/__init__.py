@@ -1,0 +1,1 @@
+"""What was measured: assemblies, stimulus sets, teachers, and how they are found."""

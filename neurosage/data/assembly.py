@@ -1,0 +1,424 @@
+"""Assemblies: build, check, select, average, align.
+
+An assembly is a plain :class:`xarray.DataArray` of responses with dims
+``presentation × neuroid [× time_bin]`` and plain, non-index coordinates:
+``stimulus_id`` and ``repetition`` on presentation, ``neuroid_id`` and ``region``
+on neuroid, ``time_bin_start`` and ``time_bin_end`` (ms) on time_bin. No other
+module knows these rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from neurosage.errors import InputError, unknown
+
+DIMS = ("presentation", "neuroid", "time_bin")
+REQUIRED = {
+    "stimulus_id": "presentation",
+    "repetition": "presentation",
+    "neuroid_id": "neuroid",
+    "region": "neuroid",
+    "time_bin_start": "time_bin",
+    "time_bin_end": "time_bin",
+}
+
+
+def assembly(
+    values: npt.ArrayLike,
+    dims: Sequence[str] = ("presentation", "neuroid"),
+    *,
+    stimulus_id: npt.ArrayLike,
+    region: npt.ArrayLike,
+    neuroid_id: npt.ArrayLike | None = None,
+    repetition: npt.ArrayLike | None = None,
+    time_bin_start: npt.ArrayLike | None = None,
+    time_bin_end: npt.ArrayLike | None = None,
+    name: str | None = None,
+    **coordinates: npt.ArrayLike,
+) -> xr.DataArray:
+    """Build an assembly from arrays.
+
+    Parameters
+    ----------
+    values : array_like
+        Responses, with the dims named in `dims`, in any order.
+    dims : sequence of str
+        The names of the dims of `values`: ``presentation`` and ``neuroid``, and
+        ``time_bin`` where responses are resolved in time.
+    stimulus_id : array_like, shape (presentation,)
+        What was shown; presentations of one stimulus share its id.
+    region : str or array_like, shape (neuroid,)
+        The area or layer of each neuroid; one string stands for all.
+    neuroid_id : array_like, shape (neuroid,), optional
+        Unique names; ``region.0``, ``region.1``, … if omitted.
+    repetition : array_like, shape (presentation,), optional
+        Counts the presentations of a stimulus from 0; counted in order if omitted.
+    time_bin_start, time_bin_end : array_like, shape (time_bin,), optional
+        Edges of the time bins in ms after stimulus onset; required with time bins.
+    name : str, optional
+        Name of the DataArray.
+    **coordinates : array_like
+        Further coordinates, scalar, or as long as one of the dims; where two dims
+        have that length, give ``(dim, values)``.
+
+    Returns
+    -------
+    xarray.DataArray
+        Checked, with dims in the order ``presentation, neuroid[, time_bin]``.
+
+    Raises
+    ------
+    InputError
+        If dims are missing or lengths do not fit.
+
+    Examples
+    --------
+    >>> a = assembly([[1.0, 2.0], [3.0, 4.0]], stimulus_id=["cat", "dog"], region="V4")
+    >>> a.dims, list(a.neuroid_id.values)
+    (('presentation', 'neuroid'), ['V4.0', 'V4.1'])
+    """
+    data = np.asarray(values)
+    _check_dims(tuple(dims), data)
+    sizes = dict(zip(dims, data.shape, strict=True))
+    regions = _column("region", region, sizes["neuroid"], broadcast=True)
+    ids = _column("stimulus_id", stimulus_id, sizes["presentation"])
+    coords: dict[str, Any] = {
+        "stimulus_id": ("presentation", ids),
+        "repetition": ("presentation", _count(ids) if repetition is None else repetition),
+        "neuroid_id": ("neuroid", _default_ids(regions) if neuroid_id is None else neuroid_id),
+        "region": ("neuroid", regions),
+    }
+    edges = {"time_bin_start": time_bin_start, "time_bin_end": time_bin_end}
+    coords |= {key: ("time_bin", edge) for key, edge in edges.items() if edge is not None}
+    coords |= {key: _place(key, value, sizes) for key, value in coordinates.items()}
+    for key, entry in coords.items():
+        if isinstance(entry, tuple) and entry[0] in sizes:
+            coords[key] = (entry[0], _column(key, entry[1], sizes[entry[0]]))
+    array = xr.DataArray(data, dims=tuple(dims), coords=coords, name=name)
+    return check_assembly(array.transpose(*[dim for dim in DIMS if dim in sizes]))
+
+
+def _check_dims(dims: tuple[str, ...], data: np.ndarray[Any, Any]) -> None:
+    if set(dims) not in ({"presentation", "neuroid"}, set(DIMS)) or len(set(dims)) != len(dims):
+        raise InputError(
+            f"dims {dims} are not those of an assembly: give presentation and neuroid, "
+            "and time_bin where responses are resolved in time, each once."
+        )
+    if data.ndim != len(dims):
+        raise InputError(f"values have shape {data.shape}, but {len(dims)} dims are named: {dims}.")
+    if data.dtype.kind not in "fiub":
+        raise InputError(f"responses must be numbers, but have dtype {data.dtype}.")
+
+
+def _column(key: str, value: Any, length: int, *, broadcast: bool = False) -> Any:
+    column = np.asarray(value)
+    if column.ndim == 0 and broadcast:
+        column = np.full(length, column)
+    if column.shape != (length,):
+        raise InputError(f"{key} has shape {column.shape}, but the responses need ({length},).")
+    return column.astype(object) if column.dtype.kind in "US" else column
+
+
+def _count(ids: Any) -> Any:
+    return pd.Series(ids).groupby(ids, sort=False).cumcount().to_numpy()
+
+
+def _default_ids(regions: Any) -> Any:
+    return np.array([f"{r}.{i}" for r, i in zip(regions, _count(regions), strict=True)], object)
+
+
+def _place(key: str, value: Any, sizes: dict[str, int]) -> Any:
+    if isinstance(value, tuple) and len(value) == 2 and value[0] in sizes:
+        return value
+    column = np.asarray(value)
+    if column.ndim == 0:
+        return value
+    fits = [dim for dim, length in sizes.items() if column.shape == (length,)]
+    if len(fits) != 1:
+        raise InputError(
+            f"coordinate {key!r} has shape {column.shape}, which fits {fits or 'no dim'} of "
+            f"{sizes}; give it as ('presentation', values) or ('neuroid', values)."
+        )
+    return fits[0], column
+
+
+def check_assembly(responses: xr.DataArray) -> xr.DataArray:
+    """Return the assembly unchanged if it keeps the contract.
+
+    Parameters
+    ----------
+    responses : xarray.DataArray
+        Dims ``presentation × neuroid [× time_bin]``.
+
+    Returns
+    -------
+    xarray.DataArray
+        The same object.
+
+    Raises
+    ------
+    InputError
+        If dims or coordinates are missing, index coordinates are present,
+        neuroids repeat, or nothing was recorded.
+
+    Examples
+    --------
+    >>> a = assembly([[1.0, 2.0]], stimulus_id=["cat"], region="V4")
+    >>> check_assembly(a) is a
+    True
+    """
+    if not isinstance(responses, xr.DataArray):
+        raise InputError(
+            f"an assembly is an xarray.DataArray, but this is {type(responses).__name__}; "
+            "build one with neurosage.assembly(values, stimulus_id=…, region=…)."
+        )
+    if responses.dims not in (DIMS[:2], DIMS):
+        raise InputError(f"dims of an assembly are {DIMS[:2]} or {DIMS}, not {responses.dims}.")
+    for key, dim in REQUIRED.items():
+        if dim in responses.dims and (
+            key not in responses.coords or responses[key].dims != (dim,)
+        ):
+            raise InputError(f"the assembly has no coordinate {key!r} on {dim}.")
+    if empty := [dim for dim in responses.dims if responses.sizes[dim] == 0]:
+        raise InputError(f"the assembly is empty along {empty}: sizes {dict(responses.sizes)}.")
+    names = pd.Index(responses["neuroid_id"].values)
+    if not names.is_unique:
+        twice = list(names[names.duplicated()].unique()[:5])
+        raise InputError(f"neuroid_id must be unique, but these repeat: {twice}.")
+    if responses.indexes:
+        raise InputError(
+            f"coordinates must be plain, but {list(responses.indexes)} are indexes; "
+            "drop them with .reset_index(…) or .drop_vars(…)."
+        )
+    return responses
+
+
+def region_names(responses: xr.DataArray) -> tuple[str, ...]:
+    """Return the regions in order of first appearance.
+
+    Parameters
+    ----------
+    responses : xarray.DataArray
+        Anything with a ``region`` coordinate: an assembly, or RDMs.
+
+    Returns
+    -------
+    tuple of str
+        Each region once.
+
+    Examples
+    --------
+    >>> a = assembly([[1, 2, 3]], stimulus_id=["cat"], region=["V4", "IT", "V4"])
+    >>> region_names(a)
+    ('V4', 'IT')
+    """
+    return tuple(str(r) for r in pd.unique(pd.Series(responses["region"].values)))
+
+
+def select(responses: xr.DataArray, **wanted: Any) -> xr.DataArray:
+    """Keep what has the wanted coordinate values.
+
+    Parameters
+    ----------
+    responses : xarray.DataArray
+        An assembly.
+    **wanted : scalar or sequence of scalar
+        Coordinate name and the value or values to keep, such as
+        ``region="V4"`` or ``region=["pIT", "aIT"]``. Order is kept.
+
+    Returns
+    -------
+    xarray.DataArray
+        The part of the assembly that has all of them.
+
+    Raises
+    ------
+    InputError
+        If a coordinate does not exist, or a value does not occur.
+
+    Examples
+    --------
+    >>> a = assembly([[1, 2, 3]], stimulus_id=["cat"], region=["V4", "IT", "V4"])
+    >>> select(a, region="V4").values
+    array([[1, 3]])
+    """
+    for key, value in wanted.items():
+        if key not in responses.coords or len(responses[key].dims) != 1:
+            raise unknown("coordinate", key, [c for c in responses.coords if responses[c].ndim])
+        column = pd.Series(responses[key].values)
+        values = [value] if np.ndim(value) == 0 else list(value)
+        present = column.unique()
+        for each in values:
+            if each not in present:
+                raise unknown(str(key), each, present)
+        kept = np.flatnonzero(column.isin(values))
+        responses = responses.isel({responses[key].dims[0]: kept})
+    return responses
+
+
+def average_time(responses: xr.DataArray, start: float, end: float) -> xr.DataArray:
+    """Average the time bins that lie within a window.
+
+    Parameters
+    ----------
+    responses : xarray.DataArray
+        Assembly with time bins; one without is returned as it is.
+    start, end : float
+        The window, ms after stimulus onset; bins with
+        ``start <= time_bin_start`` and ``time_bin_end <= end`` are averaged.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``presentation × neuroid``.
+
+    Raises
+    ------
+    InputError
+        If no bin lies within the window.
+
+    Examples
+    --------
+    >>> a = assembly([[[1.0, 3.0, 9.0]]], dims=("presentation", "neuroid", "time_bin"),
+    ...     stimulus_id=["cat"], region="V4", time_bin_start=[70, 120, 170],
+    ...     time_bin_end=[120, 170, 220])
+    >>> average_time(a, 70, 170).values
+    array([[2.]])
+    """
+    if "time_bin" not in responses.dims:
+        return responses
+    starts, ends = responses["time_bin_start"].values, responses["time_bin_end"].values
+    inside = np.flatnonzero((starts >= start) & (ends <= end))
+    if not inside.size:
+        raise InputError(
+            f"no time bin lies within {start} to {end} ms; bins run from {starts.min()} "
+            f"to {ends.max()} ms in steps of {(ends - starts).min()} ms."
+        )
+    return responses.isel(time_bin=inside).mean("time_bin", keep_attrs=True)
+
+
+def average_repetitions(responses: xr.DataArray, by: str = "stimulus_id") -> xr.DataArray:
+    """Average the presentations that share a stimulus (or a category).
+
+    Missing responses (NaN) of single repetitions are left out of a neuroid's
+    mean; a neuroid that answered in none of a stimulus' repetitions stays NaN.
+
+    Parameters
+    ----------
+    responses : xarray.DataArray
+        Assembly, dims ``presentation × neuroid [× time_bin]``.
+    by : str
+        Coordinate on presentation that names what to average over. Averaged
+        over a category, stimuli count alike, whatever their repetitions.
+
+    Returns
+    -------
+    xarray.DataArray
+        One presentation per value of `by`, in order of first appearance; other
+        coordinates are kept where they do not vary within it. ``repetition`` is 0
+        and the added coordinate ``repetitions`` counts what was averaged.
+
+    Raises
+    ------
+    InputError
+        If `by` is no coordinate on presentation.
+
+    Examples
+    --------
+    >>> a = assembly([[1.0], [3.0], [5.0]], stimulus_id=["b", "b", "a"], region="V4")
+    >>> m = average_repetitions(a)
+    >>> list(m.stimulus_id.values), m.values.ravel(), m.repetitions.values
+    (['b', 'a'], array([2., 5.]), array([2, 1]))
+    """
+    on_presentation = [c for c in responses.coords if responses[c].dims == ("presentation",)]
+    if by not in on_presentation:
+        raise unknown("coordinate on presentation", by, on_presentation)
+    if by != "stimulus_id":
+        responses = average_repetitions(responses)
+    codes, _ = pd.factorize(responses[by].values)
+    if by == "stimulus_id" and len(codes) == codes.max() + 1:
+        counts = np.ones(len(codes), int)
+        return responses if "repetitions" in responses.coords else _counted(responses, counts)
+    return _group_means(responses, codes, by)
+
+
+def _group_means(responses: xr.DataArray, codes: Any, by: str) -> xr.DataArray:
+    groups = int(codes.max()) + 1
+    values = np.asarray(responses.values, dtype=np.result_type(responses.dtype, np.float32))
+    present = ~np.isnan(values)
+    sums = np.zeros((groups, *values.shape[1:]))
+    counts = np.zeros_like(sums)
+    np.add.at(sums, codes, np.where(present, values, 0.0))
+    np.add.at(counts, codes, present)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = (sums / counts).astype(values.dtype)
+    first = np.unique(codes, return_index=True)[1]
+    averaged = responses.isel(presentation=first).copy(data=means)
+    for key in [c for c in averaged.coords if averaged[c].dims == ("presentation",)]:
+        column = pd.Series(responses[key].values)
+        if key != by and (column.groupby(codes).nunique(dropna=False) > 1).any():
+            averaged = averaged.drop_vars([key])
+    if "stimulus_id" not in averaged.coords:
+        averaged = averaged.assign_coords(stimulus_id=("presentation", averaged[by].values))
+    return _counted(averaged, np.bincount(codes))
+
+
+def _counted(responses: xr.DataArray, counts: Any) -> xr.DataArray:
+    zeros = np.zeros(responses.sizes["presentation"], int)
+    return responses.assign_coords(
+        repetition=("presentation", zeros), repetitions=("presentation", counts)
+    )
+
+
+def align(responses: xr.DataArray, stimulus_ids: Sequence[str]) -> xr.DataArray:
+    """Order an averaged assembly by the given stimuli.
+
+    Parameters
+    ----------
+    responses : xarray.DataArray
+        Assembly with one presentation per stimulus.
+    stimulus_ids : sequence of str
+        The order wanted: exactly the stimuli of the assembly.
+
+    Returns
+    -------
+    xarray.DataArray
+        Its presentations in that order.
+
+    Raises
+    ------
+    InputError
+        If the two do not hold the same stimuli, once each; the counts and first
+        ids of what is missing are named.
+
+    Examples
+    --------
+    >>> a = assembly([[1], [2]], stimulus_id=["img2", "img10"], region="V4")
+    >>> align(a, ["img10", "img2"]).values.ravel()
+    array([2, 1])
+    """
+    own, wanted = pd.Index(responses["stimulus_id"].values), pd.Index(list(stimulus_ids))
+    for index, side in ((own, "responses"), (wanted, "wanted order")):
+        if not index.is_unique:
+            raise InputError(
+                f"stimuli repeat in the {side}: {list(index[index.duplicated()][:3])}; "
+                "average over repetitions first (average_repetitions)."
+            )
+    if len(own) == len(wanted) and (own == wanted).all():
+        return responses
+    missing, extra = wanted.difference(own, sort=False), own.difference(wanted, sort=False)
+    if len(missing) or len(extra):
+        raise InputError(
+            f"stimuli do not match: {len(own)} with responses, {len(wanted)} wanted; "
+            f"{len(missing)} have no responses (first: {list(missing[:3])}), "
+            f"{len(extra)} are not wanted (first: {list(extra[:3])}). "
+            "Ids are matched exactly, never by position."
+        )
+    return responses.isel(presentation=own.get_indexer(wanted))

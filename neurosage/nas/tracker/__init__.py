@@ -1,0 +1,1 @@
+"""The database of candidates and evaluations: the only truth about a search."""

@@ -1,0 +1,1 @@
+"""What computes RDMs and their comparisons; the contract is in base.py."""

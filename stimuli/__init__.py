@@ -1,0 +1,1 @@
+"""Stimulus sets that come with the package, a folder each."""
