@@ -1,1 +1,101 @@
+"""Teachers for neural networks: recordings of a visual system that guide a search.
 
+A *teacher* is a set of images and what a visual system answered to them; an
+architecture search listens to it. Everything named in ``__all__`` is public and
+loads what it needs when it is first used.
+
+Examples
+--------
+>>> import neurosage as ns
+>>> a = ns.assembly([[1.0, 2.0], [3.0, 4.0]], stimulus_id=["cat", "dog"], region="V4")
+>>> ns.select(a, stimulus_id="dog").values
+array([[3., 4.]])
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neurosage.data.assembly import assembly, average_repetitions, average_time, select
+    from neurosage.data.registry import (
+        list_stimuli,
+        list_teachers,
+        load_stimuli,
+        load_teacher,
+        register_teacher,
+    )
+    from neurosage.data.stimuli import StimulusSet
+    from neurosage.data.teacher import Teacher
+    from neurosage.errors import NeurosageError
+    from neurosage.models.preprocess import Preprocessing
+    from neurosage.models.record import record
+    from neurosage.models.source import load_model
+    from neurosage.nas.search import resume, search
+    from neurosage.rsa.rdm import rdms
+    from neurosage.rsa.reliability import reliability
+    from neurosage.rsa.similarity import similarity
+    from neurosage.scoring import Score, score
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "NeurosageError",
+    "Preprocessing",
+    "Score",
+    "StimulusSet",
+    "Teacher",
+    "assembly",
+    "average_repetitions",
+    "average_time",
+    "list_stimuli",
+    "list_teachers",
+    "load_model",
+    "load_stimuli",
+    "load_teacher",
+    "rdms",
+    "record",
+    "register_teacher",
+    "reliability",
+    "resume",
+    "score",
+    "search",
+    "select",
+    "similarity",
+]
+
+_MODULES = {
+    "neurosage.errors": ("NeurosageError",),
+    "neurosage.data.assembly": ("assembly", "average_repetitions", "average_time", "select"),
+    "neurosage.data.registry": (
+        "list_stimuli",
+        "list_teachers",
+        "load_stimuli",
+        "load_teacher",
+        "register_teacher",
+    ),
+    "neurosage.data.stimuli": ("StimulusSet",),
+    "neurosage.data.teacher": ("Teacher",),
+    "neurosage.models.preprocess": ("Preprocessing",),
+    "neurosage.models.record": ("record",),
+    "neurosage.models.source": ("load_model",),
+    "neurosage.nas.search": ("resume", "search"),
+    "neurosage.rsa.rdm": ("rdms",),
+    "neurosage.rsa.reliability": ("reliability",),
+    "neurosage.rsa.similarity": ("similarity",),
+    "neurosage.scoring": ("Score", "score"),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'neurosage' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -182,9 +182,7 @@ def check_assembly(responses: xr.DataArray) -> xr.DataArray:
     if responses.dims not in (DIMS[:2], DIMS):
         raise InputError(f"dims of an assembly are {DIMS[:2]} or {DIMS}, not {responses.dims}.")
     for key, dim in REQUIRED.items():
-        if dim in responses.dims and (
-            key not in responses.coords or responses[key].dims != (dim,)
-        ):
+        if dim in responses.dims and (key not in responses.coords or responses[key].dims != (dim,)):
             raise InputError(f"the assembly has no coordinate {key!r} on {dim}.")
     if empty := [dim for dim in responses.dims if responses.sizes[dim] == 0]:
         raise InputError(f"the assembly is empty along {empty}: sizes {dict(responses.sizes)}.")

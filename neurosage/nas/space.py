@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+import numpy as np
+
 from neurosage.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -141,6 +143,46 @@ def assign(
             option = fixed[choice.name] if choice.name in fixed else pick(choice)
             architecture[choice.name] = _check_option(choice, option)
     return architecture
+
+
+def draw(space: Space, rng: np.random.Generator) -> dict[str, Option]:
+    """Draw an architecture, each choice uniformly over its options.
+
+    Parameters
+    ----------
+    space : Space
+        Where to draw.
+    rng : numpy.random.Generator
+        The source of chance, one number a choice that exists.
+
+    Returns
+    -------
+    dict
+        Choice name to option, exactly the choices that exist.
+    """
+    return assign(space, lambda choice: choice.options[int(rng.integers(len(choice.options)))])
+
+
+def seen_keys(
+    space: Space, history: Sequence[Observation], pending: Sequence[Architecture]
+) -> set[str]:
+    """Return the graph keys of all candidates so far, failed and running ones too.
+
+    Parameters
+    ----------
+    space : Space
+        Where the candidates come from.
+    history : sequence of Observation
+        The finished and the failed.
+    pending : sequence of Architecture
+        The running.
+
+    Returns
+    -------
+    set of str
+        What a proposal should not repeat.
+    """
+    return {past.key for past in history} | {space.graph(each).key() for each in pending}
 
 
 def check_architecture(space: Space, architecture: Architecture) -> Architecture:

@@ -1,1 +1,1 @@
-
+"""Macaque V4, twelve sessions; everything is in ``card.toml``."""

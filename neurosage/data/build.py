@@ -1,0 +1,147 @@
+"""From a card and its files to a stimulus set or a teacher."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from neurosage.data.card import Card, FileEntry, Part
+from neurosage.data.fetch import locate
+from neurosage.data.images import FileImages
+from neurosage.data.stimuli import StimulusSet
+from neurosage.data.teacher import Teacher
+from neurosage.errors import InputError
+
+
+def build_stimuli(card: Card, folder: Path | None, part: str | None = None) -> StimulusSet:
+    """Make the stimulus set that a card describes.
+
+    Parameters
+    ----------
+    card : Card
+        Of a teacher or of stimuli.
+    folder : Path, optional
+        Where the card lies.
+    part : str, optional
+        The default one if omitted.
+
+    Returns
+    -------
+    StimulusSet
+        Ids are the file names without suffix, ``part/name`` where a card has several
+        parts, so that images of different sessions are never taken for each other.
+
+    Raises
+    ------
+    InputError
+        If the part does not exist or numbers do not match the card.
+    FetchError
+        If a file cannot be had, or is not the one described.
+    """
+    name = card.choose(part)
+    chosen = _part(card, name, "images")
+    assert chosen.images is not None  # held by _part
+    images = FileImages(_path(card, folder, name, chosen.images))
+    _check_count(card, name, "stimulus", len(images), "images", images.names)
+    prefix = f"{name}/" if len(card.part) > 1 else ""
+    table = pd.DataFrame({"stimulus_id": [prefix + stem for stem in _stems(images.names)]})
+    table["file"] = list(images.names)
+    return StimulusSet(card.full_id(name), table, images, chosen.degrees)
+
+
+def build_teacher(card: Card, folder: Path | None, part: str | None = None) -> Teacher:
+    """Make the teacher that a card describes.
+
+    Parameters
+    ----------
+    card : Card
+        Its description.
+    folder : Path, optional
+        Where the card lies.
+    part : str, optional
+        The default one if omitted.
+
+    Returns
+    -------
+    Teacher
+        With its card.
+
+    Raises
+    ------
+    InputError
+        If the part does not exist, or images, responses and card do not match.
+    FetchError
+        If a file cannot be had, or is not the one described.
+    """
+    name = card.choose(part)
+    chosen = _part(card, name, "responses")
+    stimuli = build_stimuli(card, folder, name)
+    responses = _read(card, folder, name, chosen, stimuli)
+    neuroids = responses.sizes["neuroid"]
+    _check_count(card, name, "neuroid", neuroids, "neuroids", responses["neuroid_id"].values)
+    if chosen.repetitions:
+        responses = responses.assign_attrs(repetitions=chosen.repetitions)
+    return Teacher(
+        card.full_id(name),
+        stimuli,
+        responses,
+        normalise=card.normalise,
+        kind=card.kind,
+        card=card,
+    )
+
+
+def _read(
+    card: Card, folder: Path | None, name: str, part: Part, stimuli: StimulusSet
+) -> xr.DataArray:
+    entry = part.responses
+    assert entry is not None  # held by _part
+    if "region" not in part.neuroids:
+        raise InputError(
+            f"part {name!r} of the card {card.id!r} lacks neuroids = {{ region = … }}."
+        )
+    reader = importlib.import_module(f"neurosage.data.formats.{entry.format}")
+    options: dict[str, Any] = {k: v for k, v in part.neuroids.items() if k != "region"}
+    responses: xr.DataArray = reader.read(
+        _path(card, folder, name, entry),
+        entry.dims,
+        stimulus_id=stimuli.stimulus_ids,
+        region=str(part.neuroids["region"]),
+        key=entry.key,
+        unit=entry.unit,
+        **options,
+    )
+    return responses.rename(card.full_id(name))
+
+
+def _part(card: Card, name: str, wanted: str) -> Part:
+    if not name:
+        raise InputError(f"the card {card.id!r} has no part, so there is nothing to load.")
+    part = card.part[name]
+    if getattr(part, wanted) is None:
+        raise InputError(f"part {name!r} of the card {card.id!r} names no file of {wanted}.")
+    if part.images is None:
+        raise InputError(f"part {name!r} of the card {card.id!r} names no file of images.")
+    return part
+
+
+def _path(card: Card, folder: Path | None, name: str, entry: FileEntry) -> Path:
+    return locate(entry, owner=card.full_id(name), card_folder=folder, base_url=card.base_url)
+
+
+def _check_count(card: Card, name: str, key: str, found: int, what: str, ids: Any) -> None:
+    expected = getattr(card.part[name].counts, key)
+    if expected is not None and found != expected:
+        raise InputError(
+            f"{card.full_id(name)!r} has {found} {what} (first: {list(ids[:3])}), but its card "
+            f"says {expected}; correct counts.{key} or the file."
+        )
+
+
+def _stems(names: tuple[str, ...]) -> list[str]:
+    bare = [PurePosixPath(name).stem for name in names]
+    return bare if len(set(bare)) == len(bare) else list(names)

@@ -1,0 +1,276 @@
+"""The hooks that keep a sample of each layer's units while a network runs once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from neurosage.errors import InputError, unknown
+
+logger = logging.getLogger(__name__)
+
+Activations = npt.NDArray[np.float32]
+ROOT = "output"
+
+
+@dataclass
+class Recorder:
+    """Keeps a sample of units of each layer while a network runs.
+
+    Holds the outputs of one batch on the device until `collect` moves them off it.
+    A module called again within one forward pass is another layer: its outputs
+    are named ``name``, ``name:1``, ``name:2``, ….
+    """
+
+    wanted: tuple[str, ...] | None
+    units: int
+    seed: int
+    chosen: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    chunks: dict[str, list[Activations]] = field(default_factory=dict)
+    _calls: dict[str, int] = field(default_factory=dict)
+    _batch: dict[str, torch.Tensor] = field(default_factory=dict)
+    _indices: dict[str, tuple[torch.Tensor, ...]] = field(default_factory=dict)
+    _size: int = 0
+
+    def start(self, size: int) -> None:
+        """Begin a batch of `size` images."""
+        self._calls, self._batch, self._size = {}, {}, size
+
+    def keep(self, module_name: str, output: Any) -> None:
+        """Copy the chosen units of one output, before anything changes it in place."""
+        call = self._calls.get(module_name, 0)
+        self._calls[module_name] = call + 1
+        name = f"{module_name}:{call}" if call else module_name
+        if self.wanted is not None and name not in self.wanted:
+            return
+        if reason := _unfit(output, self._size):
+            self.skipped[name] = reason
+            return
+        self._batch[name] = output.detach()[(slice(None), *self._at(name, output))].float()
+
+    def _at(self, name: str, output: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        shape = tuple(output.shape[1:])
+        if self.shapes.setdefault(name, shape) != shape:
+            raise InputError(
+                f"layer {name!r} has outputs of several shapes, {self.shapes[name]} and {shape}; "
+                "all stimuli must give one: set a size, or leave this layer out."
+            )
+        if name not in self._indices:
+            self.chosen[name] = choose_units(int(np.prod(shape)), self.units, self.seed)
+            places = np.unravel_index(self.chosen[name], shape)
+            self._indices[name] = tuple(torch.as_tensor(p, device=output.device) for p in places)
+        return self._indices[name]
+
+    def collect(self) -> None:
+        """Move the batch off the device and check that every layer was there."""
+        if self.chunks and (odd := set(self.chunks) ^ set(self._batch)):
+            raise InputError(f"layers {sorted(odd)[:5]} ran on some batches only; leave them out.")
+        for name, values in self._batch.items():
+            self.chunks.setdefault(name, []).append(values.cpu().numpy())
+        self._batch = {}
+
+    def calls(self, module_name: str) -> int:
+        """Return how often a module ran in the last forward pass."""
+        return self._calls.get(module_name, 0)
+
+
+def choose_units(size: int, units: int, seed: int) -> npt.NDArray[np.int64]:
+    """Draw the units of a layer that are recorded.
+
+    Parameters
+    ----------
+    size : int
+        Units in the layer.
+    units : int
+        How many to keep; all of them where the layer has no more.
+    seed : int
+        With `size` it fixes the draw, whatever else is recorded.
+
+    Returns
+    -------
+    numpy.ndarray of int64, shape (min(size, units),)
+        Indices into the flattened layer, ascending.
+
+    Examples
+    --------
+    >>> choose_units(4, 10, seed=0)
+    array([0, 1, 2, 3])
+    """
+    if size <= units:
+        return np.arange(size)
+    drawn = np.random.default_rng([seed, size]).choice(size, units, replace=False, shuffle=False)
+    return np.sort(drawn)
+
+
+def run_recorder(
+    model: nn.Module,
+    inputs: torch.Tensor | Iterable[torch.Tensor],
+    layers: Sequence[str] | None,
+    *,
+    units: int,
+    seed: int,
+    batch_size: int,
+    device: str | torch.device | None,
+    total: int | None = None,
+) -> Recorder:
+    """Do what `record_batches` does, and keep which units were chosen."""
+    if units < 1 or batch_size < 1:
+        raise InputError(f"units and batch_size are at least 1, not {units} and {batch_size}.")
+    modules = modules_to_hook(model, layers)
+    recorder = Recorder(None if layers is None else tuple(layers), units, seed)
+    if isinstance(inputs, torch.Tensor):
+        total = len(inputs)
+        inputs = torch.split(inputs, batch_size)
+    with _evaluation(model, device) as place, _hooks(modules, recorder), torch.no_grad():
+        for batch in inputs:
+            recorder.start(len(batch))
+            _forward(model, batch.to(place))
+            if not recorder.chunks:
+                _check_first_batch(recorder, modules, total)
+            recorder.collect()
+    if not recorder.chunks:
+        raise InputError("there are no stimuli to record.")
+    return recorder
+
+
+def activations(recorder: Recorder) -> dict[str, Activations]:
+    """Join the batches of each layer and check that all values are finite."""
+    order = recorder.wanted or tuple(recorder.chunks)
+    joined = {name: np.concatenate(recorder.chunks.pop(name)) for name in dict.fromkeys(order)}
+    for name, values in joined.items():
+        finite = np.isfinite(values)
+        if not finite.all():
+            rows = np.flatnonzero(~finite.all(1))
+            raise InputError(
+                f"layer {name!r} gives NaN or infinity for {len(rows)} of {len(values)} stimuli "
+                f"(first: {rows[:3].tolist()}, counted from 0); the network's weights or its "
+                "preprocessing are not sound."
+            )
+    return joined
+
+
+def modules_to_hook(model: nn.Module, layers: Sequence[str] | None) -> dict[str, nn.Module]:
+    named = {name: m for name, m in model.named_modules(remove_duplicate=False) if name}
+    named.setdefault(ROOT, model)
+    if layers is None:
+        leaves = {name: m for name, m in model.named_modules() if not list(m.children())}
+        return {name or ROOT: module for name, module in leaves.items()}
+    if isinstance(layers, str):
+        raise InputError(f"layers is a list of names, not one string; give [{layers!r}].")
+    if not layers:
+        raise InputError("no layer is named; give layers, or None for all leaf modules.")
+    for layer in layers:
+        if _module_name(layer) not in named:
+            raise unknown("layer", layer, named, "A second call of a module is 'name:1'.")
+    return {_module_name(layer): named[_module_name(layer)] for layer in layers}
+
+
+def _module_name(layer: str) -> str:
+    name, _, call = layer.rpartition(":")
+    return name if name and call.isdigit() else layer
+
+
+def _unfit(output: Any, size: int) -> str:
+    if not isinstance(output, torch.Tensor):
+        return f"its output is a {type(output).__name__}, not a tensor"
+    if output.is_complex():
+        return "its output is complex"
+    if output.ndim < 2 or len(output) != size or not output[0].numel():
+        return (
+            f"its output of shape {tuple(output.shape)} has not one row for each of {size} images"
+        )
+    return ""
+
+
+def _forward(model: nn.Module, batch: torch.Tensor) -> None:
+    try:
+        model(batch)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"the network fails on images of shape {tuple(batch.shape[1:])}: {error}"
+        ) from error
+
+
+def _check_first_batch(
+    recorder: Recorder, modules: dict[str, nn.Module], total: int | None
+) -> None:
+    for layer in recorder.wanted or ():
+        if layer in recorder.skipped:
+            raise InputError(f"layer {layer!r} cannot be recorded: {recorder.skipped[layer]}.")
+        if layer not in recorder.chosen:
+            times = recorder.calls(_module_name(layer))
+            raise InputError(
+                f"layer {layer!r} does not run on these images: {_module_name(layer)!r} is called "
+                f"{times} times in a forward pass (calls count from 0: name, name:1, …)."
+            )
+    if not recorder.chosen:
+        raise InputError(f"no layer can be recorded; skipped: {recorder.skipped or list(modules)}.")
+    if recorder.skipped:
+        logger.info("layers not recorded: %s", recorder.skipped)
+    if total is not None:
+        _check_memory(total * sum(map(len, recorder.chosen.values())) * 8, len(recorder.chosen))
+
+
+def _check_memory(needed: int, layers: int) -> None:
+    import psutil
+
+    available = int(psutil.virtual_memory().available)  # 8 bytes a value: float32, twice to join
+    if needed > available:
+        raise InputError(
+            f"recording {layers} layers needs {needed / 1e9:.1f} GB, but {available / 1e9:.1f} GB "
+            "of memory are free; name fewer layers, or lower units."
+        )
+
+
+@contextmanager
+def _evaluation(model: nn.Module, device: str | torch.device | None) -> Iterator[torch.device]:
+    places = {p.device for p in (*model.parameters(), *model.buffers())}
+    home = next(iter(places)) if places else torch.device("cpu")
+    place = home if device is None else torch.device(device)
+    if len(places) > 1 and device is not None:
+        raise InputError(f"the network lies on several devices, {places}; leave device out.")
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        if place != home:
+            model.to(place)
+        yield place
+    finally:
+        if place != home:
+            model.to(home)
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
+def _hooks(modules: dict[str, nn.Module], recorder: Recorder) -> Iterator[None]:
+    handles = []
+    try:
+        for name, module in modules.items():
+            hook = _hook(name, recorder)
+            handles.append(module.register_forward_hook(hook, always_call=False))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _hook(name: str, recorder: Recorder) -> Any:
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        recorder.keep(name, output)
+
+    return hook

@@ -1,0 +1,152 @@
+"""The contract of a backend: what turns patterns into RDMs and RDMs into similarities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosage import plugins
+from neurosage.errors import InputError, unknown
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Patterns: TypeAlias = npt.NDArray[Any]
+
+GROUP = "neurosage.rsa_backends"
+
+
+class Backend(Protocol):
+    """Computes RDMs and their comparisons.
+
+    Callers check first, so every method may rely on it: patterns are finite, have at
+    least three stimuli (rows) and one neuroid (column), and each has the distance asked
+    for (none is constant for ``correlation``, none is zero for ``cosine``); both sides
+    have the same stimuli in the same order; `distance` and `comparison` are among
+    those offered. Where an RDM does not vary, its similarity is NaN.
+    """
+
+    name: str
+    distances: tuple[str, ...]
+    comparisons: tuple[str, ...]
+
+    @property
+    def version(self) -> str:
+        """What computes, for the provenance: package, version, device, precision."""
+
+    def rdm(self, patterns: Patterns, distance: str) -> Floats:
+        """Return the upper triangle of one RDM.
+
+        Parameters
+        ----------
+        patterns : array, shape (n, p)
+            One row a stimulus, one column a neuroid.
+        distance : str
+            One of `distances`; ``euclidean`` is squared and divided by p.
+
+        Returns
+        -------
+        array of float64, shape (n (n - 1) / 2,)
+            In the order of ``numpy.triu_indices(n, 1)``.
+        """
+
+    def prepare(self, patterns: Sequence[Patterns], distance: str, comparison: str) -> Any:
+        """Return one side of a comparison, K pattern matrices, to be used many times."""
+
+    def similarity(self, side_a: Any, side_b: Any, comparison: str) -> Floats:
+        """Return the similarity of every RDM of one side with every one of the other.
+
+        Parameters
+        ----------
+        side_a, side_b : object
+            Prepared by this backend for the same distance and `comparison`.
+        comparison : str
+            One of `comparisons`.
+
+        Returns
+        -------
+        array of float64, shape (Ka, Kb)
+            In [-1, 1]; NaN where an RDM does not vary.
+        """
+
+    def path(self, side_a: Any, side_b: Any) -> str:
+        """Name the way `similarity` takes for these sides, such as ``"pairwise"``."""
+
+    def compare(self, rdms_a: Floats, rdms_b: Floats, comparison: str) -> Floats:
+        """Return the similarities of RDMs, shapes (Ka, m) and (Kb, m), as (Ka, Kb)."""
+
+
+def get_backend(backend: str | Backend) -> Backend:
+    """Return a backend by its registered name, or the given one as it is.
+
+    Parameters
+    ----------
+    backend : str or Backend
+        ``"torch"``, ``"rsatoolbox"``, a plugin's name, or an instance such as
+        ``TorchBackend(dtype="float64")``.
+
+    Returns
+    -------
+    Backend
+        Ready to compute.
+
+    Raises
+    ------
+    InputError
+        If no backend has that name.
+
+    Examples
+    --------
+    >>> get_backend("torch").distances
+    ('correlation', 'euclidean', 'cosine')
+    """
+    if isinstance(backend, str):
+        return cast(Backend, cast(Any, plugins.load(GROUP, backend, "backend"))())
+    return backend
+
+
+def check_offers(backend: Backend, distance: str, comparison: str | None = None) -> None:
+    """Refuse a distance or comparison that the backend does not offer.
+
+    Parameters
+    ----------
+    backend : Backend
+        What is to compute.
+    distance : str
+        Asked for.
+    comparison : str, optional
+        Asked for.
+
+    Raises
+    ------
+    InputError
+        If one of them is not offered; the choices are named.
+
+    Examples
+    --------
+    >>> check_offers(get_backend("torch"), "correlation", "pearson")
+    """
+    if distance not in backend.distances:
+        raise unknown("distance", distance, backend.distances, _offered(backend))
+    if comparison is not None and comparison not in backend.comparisons:
+        raise unknown("comparison", comparison, backend.comparisons, _offered(backend))
+
+
+def _offered(backend: Backend) -> str:
+    return f"(These are what backend {backend.name!r} offers.)"
+
+
+def check_stimulus_count(count: int) -> None:
+    """Refuse fewer stimuli than make an RDM that can be compared.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than three.
+    """
+    if count < 3:
+        raise InputError(
+            f"{count} stimuli make {count * (count - 1) // 2} distances; comparing RDMs needs "
+            "at least 3 stimuli, and far more to mean anything."
+        )

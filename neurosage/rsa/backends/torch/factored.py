@@ -1,0 +1,103 @@
+"""Comparisons of RDMs that are never formed.
+
+References
+----------
+Both RDMs are squared distances of points centred over stimuli, so the sums over pairs of
+``D_ij E_ij`` reduce to sums over single stimuli and the inner product of the two Gram
+matrices, ``⟨XXᵀ, YYᵀ⟩ = ‖XᵀY‖²``: linear in stimuli. With a, b the squared lengths of the
+points, A, B their sums and ``G = ‖XᵀY‖²``:
+
+- pearson: ``C = 2G + n Σ (a_i - ā)(b_i - b̄) - 2AB/(n-1)``
+- cosine: ``C = 2G + n Σ a_i b_i + AB``
+
+and the similarity is ``C_XY / √(C_XX C_YY)``. ``G`` for cosine comparison is that of
+Kornblith et al. 2019, "Similarity of Neural Network Representations Revisited" (linear CKA
+uses it alone).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+COMPARISONS = ("pearson", "cosine")
+BLOCK = 256
+
+
+def cross_gram(x: Tensor, y: Tensor, widths: list[int]) -> Tensor:
+    """Return ``‖XᵀY_k‖²`` for several Y side by side.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, p)
+        Points of one region.
+    y : Tensor, shape (n, Σ widths)
+        Points of several regions, columns one region after the other.
+    widths : list of int
+        Their numbers of neuroids.
+
+    Returns
+    -------
+    Tensor of float64, shape (len(widths),)
+        One sum of squares per region.
+    """
+    totals = torch.zeros(y.shape[1], dtype=torch.float64, device=x.device)
+    for start in range(0, x.shape[1], 4 * BLOCK):
+        product = x[:, start : start + 4 * BLOCK].T @ y
+        totals += product.double().square_().sum(0)
+    return torch.stack([part.sum() for part in totals.split(widths)])
+
+
+def own_gram(x: Tensor) -> float:
+    """Return ``‖XᵀX‖²`` from the blocks on and above the diagonal.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, p)
+        Points of one region.
+
+    Returns
+    -------
+    float
+        A sum of squares.
+
+    Examples
+    --------
+    >>> own_gram(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    896.0
+    """
+    total = torch.zeros((), dtype=torch.float64, device=x.device)
+    for start in range(0, x.shape[1], BLOCK):
+        stop = min(start + BLOCK, x.shape[1])
+        squares = (x[:, start:stop].T @ x[:, start:]).double().square_()
+        total += 2.0 * squares.sum() - squares[:, : stop - start].sum()
+    return float(total)
+
+
+def covariance(gram: Tensor, a: Tensor, b: Tensor, comparison: str) -> Tensor:
+    """Return C of the formula above, up to the same constant for all RDMs.
+
+    Parameters
+    ----------
+    gram : Tensor of float64, shape ()
+        ``‖XᵀY‖²``.
+    a, b : Tensor of float64, shape (n,)
+        Squared lengths of the points of both sides.
+    comparison : str
+        ``pearson`` or ``cosine``.
+
+    Returns
+    -------
+    Tensor of float64, shape ()
+        The sum over ordered pairs of the (centred) distances' product.
+    """
+    n = len(a)
+    if comparison == "cosine":
+        return 2.0 * gram + n * (a @ b) + a.sum() * b.sum()
+    spread = n * ((a - a.mean()) @ (b - b.mean()))
+    return 2.0 * gram + spread - 2.0 * a.sum() * b.sum() / (n - 1)
+
+
+def varies(own: float, gram: float, precision: float) -> bool:
+    """Tell whether C_XX is more than the rounding of its largest term."""
+    return own > 100.0 * precision * 2.0 * gram
