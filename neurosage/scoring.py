@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Sequence
@@ -88,7 +89,7 @@ class Score:
     ...     coords={"region": ["V4"], "layer": ["a", "b"]}, name="similarity")
     >>> s = Score(values.to_dataset().assign_attrs(model="net", teacher="lab-v4"))
     >>> s
-    <Score of net against lab-v4: V4 0.300 (b of 2 layers), TG 0.300>
+    <Score of net against lab-v4: V4 0.300 (b), TG 0.300, max over 2 layers>
     """
 
     data: xr.Dataset
@@ -105,7 +106,7 @@ class Score:
         for region in self.similarity.region.values:
             values = self.similarity.sel(region=region)
             known = values.dropna("layer")
-            top = known.isel(layer=int(known.argmax())) if known.size else None
+            top = known.isel(layer=int(np.argmax(known.values))) if known.size else None
             rows.append(
                 {
                     "region": str(region),
@@ -186,14 +187,11 @@ class Score:
         return f"Score of {self.data.attrs.get('model')} against {self.data.attrs.get('teacher')}"
 
     def __repr__(self) -> str:
-        best = ", ".join(f"{row.region} {row.similarity:.3f} ({row.layer})" for row in self._rows())
-        count = self.data.sizes["layer"]
-        best = best.replace(")", f" of {count} layers)", 1)
-        tg = np.mean(self.best["similarity"])
-        return f"<{self._title()}: {best}, TG {tg:.3f}>"
-
-    def _rows(self) -> list[Any]:
-        return list(self.best.itertuples())
+        best = ", ".join(
+            f"{row.region} {row.similarity:.3f} ({row.layer})" for row in self.best.itertuples()
+        )
+        layers = self.data.sizes["layer"]
+        return f"<{self._title()}: {best}, TG {self.tg:.3f}, max over {layers} layers>"
 
     def _repr_html_(self) -> str:
         matrix = self.similarity.transpose("layer", "region").to_pandas()
@@ -292,14 +290,57 @@ def score(
     )
     logger.info("recorded %d stimuli, %d units", *recorded.shape)
     found = similarity_to(prepared, recorded, normalise=normalise_layers, undefined="nan")
-    return _gather(found, recorded, teacher, network, normalise)
+    return Score(_gather(found, recorded, network, teacher))
 
 
 def _gather(
-    found: xr.DataArray,
-    recorded: xr.DataArray,
-    teacher: Teacher,
-    network: Model,
-    normalise: str | None,
-) -> Score:
-    raise NotImplementedError
+    found: xr.DataArray, recorded: xr.DataArray, network: Model, teacher: Teacher
+) -> xr.Dataset:
+    layers, regions = (list(map(str, found[dim].values)) for dim in ("region_a", "region_b"))
+    reasons = json.loads(found.attrs["undefined"])
+    counts = pd.Series(recorded["region"].values).value_counts()
+    data = xr.Dataset(
+        {"similarity": (("region", "layer"), found.transpose("region_b", "region_a").values)},
+        coords={
+            "region": regions,
+            "layer": layers,
+            "units": ("layer", [int(counts[layer]) for layer in layers]),
+            "undefined": ("layer", [reasons.get(layer, "") for layer in layers]),
+        },
+        attrs=_provenance(found, recorded, network, teacher),
+    )
+    lost = [r for r in regions if data["similarity"].sel(region=r).isnull().all()]
+    if lost:
+        layer, reason = next(iter(reasons.items()), (layers[0], "unknown"))
+        raise InputError(
+            f"none of {len(layers)} layers has a defined similarity to {lost}; {layer!r}: {reason}."
+        )
+    return data
+
+
+def _provenance(
+    found: xr.DataArray, recorded: xr.DataArray, network: Model, teacher: Teacher
+) -> dict[str, Any]:
+    made, kept = found.attrs, recorded.attrs
+    return {
+        "model": network.id,
+        "weights": network.weights,
+        "weights_hash": kept["weights_hash"],
+        "teacher": teacher.id,
+        "teacher_kind": teacher.kind,
+        "teacher_hash": teacher.content_hash(),
+        "stimuli": kept["stimuli"],
+        "stimuli_hash": kept["stimuli_hash"],
+        "n_stimuli": int(made["n_stimuli"]),
+        "preprocessing": kept["preprocessing"],
+        "units": kept["units"],
+        "seed": kept["seed"],
+        "distance": made["distance"],
+        "comparison": made["comparison"],
+        "normalise_layers": made["normalise_a"],
+        "normalise_teacher": made["normalise_b"],
+        "dropped": made["dropped"],
+        "formula": FORMULA,
+        "backend": made["backend"],
+        "versions": kept["versions"],
+    }

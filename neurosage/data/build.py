@@ -46,7 +46,7 @@ def build_stimuli(card: Card, folder: Path | None, part: str | None = None) -> S
     chosen = _part(card, name, "images")
     assert chosen.images is not None  # held by _part
     images = FileImages(_path(card, folder, name, chosen.images))
-    _check_count(card, name, "stimulus", len(images), "images", images.names)
+    check_count(card, name, "stimulus", images.names)
     prefix = f"{name}/" if len(card.part) > 1 else ""
     table = pd.DataFrame({"stimulus_id": [prefix + stem for stem in _stems(images.names)]})
     table["file"] = list(images.names)
@@ -81,8 +81,7 @@ def build_teacher(card: Card, folder: Path | None, part: str | None = None) -> T
     chosen = _part(card, name, "responses")
     stimuli = build_stimuli(card, folder, name)
     responses = _read(card, folder, name, chosen, stimuli)
-    neuroids = responses.sizes["neuroid"]
-    _check_count(card, name, "neuroid", neuroids, "neuroids", responses["neuroid_id"].values)
+    check_count(card, name, "neuroid", responses["neuroid_id"].values)
     if chosen.repetitions:
         responses = responses.assign_attrs(repetitions=chosen.repetitions)
     return Teacher(
@@ -133,12 +132,30 @@ def _path(card: Card, folder: Path | None, name: str, entry: FileEntry) -> Path:
     return locate(entry, owner=card.full_id(name), card_folder=folder, base_url=card.base_url)
 
 
-def _check_count(card: Card, name: str, key: str, found: int, what: str, ids: Any) -> None:
+def check_count(card: Card, name: str, key: str, ids: Any) -> None:
+    """Refuse what is not as many as the card says.
+
+    Parameters
+    ----------
+    card : Card
+        It has that part.
+    name : str
+        Of the part.
+    key : {"neuroid", "stimulus"}
+        What is counted.
+    ids : sequence of str
+        What there is.
+
+    Raises
+    ------
+    InputError
+        With both numbers and the first ids.
+    """
     expected = getattr(card.part[name].counts, key)
-    if expected is not None and found != expected:
+    if expected is not None and len(ids) != expected:
         raise InputError(
-            f"{card.full_id(name)!r} has {found} {what} (first: {list(ids[:3])}), but its card "
-            f"says {expected}; correct counts.{key} or the file."
+            f"{card.full_id(name)!r} has {len(ids)} of {key} (first: {list(ids[:3])}), but its "
+            f"card says {expected}; correct counts.{key} or the file."
         )
 
 

@@ -64,7 +64,8 @@ class ArrayImages:
         return len(self.values)
 
     def __getitem__(self, i: int) -> npt.NDArray[np.uint8]:
-        return self.values[i]
+        image: npt.NDArray[np.uint8] = self.values[i]
+        return image
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from neurosage.data.images import ArrayImages, ImageSource, SubsetImages
+from neurosage.data.images import ArrayImages, FileImages, ImageSource, SubsetImages
 from neurosage.errors import InputError
+
+__all__ = ["ArrayImages", "FileImages", "ImageSource", "StimulusSet"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -164,7 +166,10 @@ class StimulusSet:
         return digest.hexdigest()
 
     def __repr__(self) -> str:
-        height, width = self.image(0).shape[:2] if len(self) else (0, 0)
+        try:
+            height, width = self.image(0).shape[:2] if len(self) else (0, 0)
+        except InputError:
+            height, width = 0, 0  # a repr never fails; reading the image tells why
         columns = [str(c) for c in self.table.columns if c != "stimulus_id"]
         degrees = f", {self.degrees:g}°" if self.degrees is not None else ""
         labels = f", columns: {', '.join(columns)}" if columns else ""

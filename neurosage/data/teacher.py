@@ -133,6 +133,8 @@ def repetitions(responses: xr.DataArray) -> str:
     >>> repetitions(assembly([[1.0], [2.0]], stimulus_id=["cat", "cat"], region="IT"))
     '2 repetitions'
     """
+    if "repetitions" in responses.attrs:  # the card's words: the file may hold only averages
+        return f"repetitions {responses.attrs['repetitions']}"
     counts = pd.Series(responses["stimulus_id"].values).value_counts()
     low, high = int(counts.min()), int(counts.max())
     number = f"{low}" if low == high else f"{low} to {high}"

@@ -54,8 +54,8 @@ class Preprocessing:
     Examples
     --------
     >>> p = Preprocessing(size=(8, 8))
-    >>> p.transform(torch.full((1, 3, 16, 16), 255, dtype=torch.uint8)).amin().item()
-    1.0
+    >>> p.transform(torch.zeros(5, 3, 16, 16, dtype=torch.uint8)).shape
+    torch.Size([5, 3, 8, 8])
     """
 
     size: tuple[int, int] | None = None
@@ -132,22 +132,17 @@ class Preprocessing:
         """
         if batch_size < 1:
             raise InputError(f"batch_size is at least 1, not {batch_size}.")
-        expected: tuple[int, ...] | None = None
         for start in range(0, len(stimuli), batch_size):
             stop = min(start + batch_size, len(stimuli))
-            tensors = [self._one(stimuli, i) for i in range(start, stop)]
-            for i, tensor in enumerate(tensors, start):
-                expected = expected or tuple(tensor.shape)
-                if tuple(tensor.shape) != expected:
-                    raise InputError(
-                        f"stimuli differ in size: the first has (H, W) {expected[2:]}, number {i} "
-                        f"has {tuple(tensor.shape[2:])}; give the preprocessing a size."
-                    )
-            yield torch.cat(tensors)
+            images = [stimuli.image(i) for i in range(start, stop)]
+            if self.size is None:
+                _check_sizes([stimuli.image(0), *images], start - 1)
+            yield self._together(images)
 
-    def _one(self, stimuli: Images, i: int) -> torch.Tensor:
-        pixels = np.ascontiguousarray(stimuli.image(i))
-        return self.transform(torch.tensor(pixels).permute(2, 0, 1)[None])
+    def _together(self, images: list[npt.NDArray[np.uint8]]) -> torch.Tensor:
+        if len({image.shape for image in images}) == 1:
+            return self.transform(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2))
+        return torch.cat([self._together([image]) for image in images])
 
     def apply(self, stimuli: Images) -> torch.Tensor:
         """Preprocess all stimuli into one tensor.
@@ -225,6 +220,15 @@ class Preprocessing:
             raise InputError(
                 f"{weights} do not describe how images are preprocessed; give preprocessing=…."
             ) from error
+
+
+def _check_sizes(images: list[npt.NDArray[np.uint8]], first: int) -> None:
+    for i, image in enumerate(images, first):
+        if image.shape != images[0].shape:
+            raise InputError(
+                f"stimuli differ in size: the first has (H, W) {images[0].shape[:2]}, number {i} "
+                f"has {image.shape[:2]}; give the preprocessing a size."
+            )
 
 
 def standardise(images: torch.Tensor) -> torch.Tensor:

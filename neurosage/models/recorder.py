@@ -39,7 +39,8 @@ class Recorder:
     chunks: dict[str, list[Activations]] = field(default_factory=dict)
     _calls: dict[str, int] = field(default_factory=dict)
     _batch: dict[str, torch.Tensor] = field(default_factory=dict)
-    _indices: dict[str, tuple[torch.Tensor, ...]] = field(default_factory=dict)
+    _flat: dict[str, torch.Tensor] = field(default_factory=dict)
+    _places: dict[str, tuple[torch.Tensor, ...]] = field(default_factory=dict)
     _size: int = 0
 
     def start(self, size: int) -> None:
@@ -56,20 +57,28 @@ class Recorder:
         if reason := _unfit(output, self._size):
             self.skipped[name] = reason
             return
-        self._batch[name] = output.detach()[(slice(None), *self._at(name, output))].float()
+        self._plan(name, output)
+        self._batch[name] = self._sample(name, output.detach()).float()
 
-    def _at(self, name: str, output: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def _plan(self, name: str, output: torch.Tensor) -> None:
         shape = tuple(output.shape[1:])
         if self.shapes.setdefault(name, shape) != shape:
             raise InputError(
                 f"layer {name!r} has outputs of several shapes, {self.shapes[name]} and {shape}; "
                 "all stimuli must give one: set a size, or leave this layer out."
             )
-        if name not in self._indices:
+        if name not in self._flat:
             self.chosen[name] = choose_units(int(np.prod(shape)), self.units, self.seed)
-            places = np.unravel_index(self.chosen[name], shape)
-            self._indices[name] = tuple(torch.as_tensor(p, device=output.device) for p in places)
-        return self._indices[name]
+            places = (self.chosen[name], *np.unravel_index(self.chosen[name], shape))
+            self._flat[name], *axes = (torch.as_tensor(p, device=output.device) for p in places)
+            self._places[name] = tuple(axes)
+
+    def _sample(self, name: str, output: torch.Tensor) -> torch.Tensor:
+        if output.is_contiguous():
+            return output.flatten(1).index_select(1, self._flat[name])
+        # Flattening would copy the whole of a channels-last output.
+        everywhere = (slice(None), *self._places[name])
+        return output[everywhere]
 
     def collect(self) -> None:
         """Move the batch off the device and check that every layer was there."""
@@ -133,6 +142,8 @@ def run_recorder(
         inputs = torch.split(inputs, batch_size)
     with _evaluation(model, device) as place, _hooks(modules, recorder), torch.no_grad():
         for batch in inputs:
+            if not len(batch):
+                continue
             recorder.start(len(batch))
             _forward(model, batch.to(place))
             if not recorder.chunks:
@@ -160,6 +171,30 @@ def activations(recorder: Recorder) -> dict[str, Activations]:
 
 
 def modules_to_hook(model: nn.Module, layers: Sequence[str] | None) -> dict[str, nn.Module]:
+    """Find the modules whose outputs are wanted.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The network.
+    layers : sequence of str, optional
+        Names of modules, with ``:1`` for a second call; all leaf modules if omitted.
+
+    Returns
+    -------
+    dict of str to torch.nn.Module
+        Without the number of the call; a network without children is ``output``.
+
+    Raises
+    ------
+    InputError
+        If a layer is unknown; close matches are named.
+
+    Examples
+    --------
+    >>> list(modules_to_hook(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), None))
+    ['0', '1']
+    """
     named = {name: m for name, m in model.named_modules(remove_duplicate=False) if name}
     named.setdefault(ROOT, model)
     if layers is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,11 +82,13 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise InputError(f"there is no file of weights {path}.")
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of older pickle protocols
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise InputError(
-            f"{path} is not a file of plain weights (torch.load with weights_only=True: "
-            f"{str(error).splitlines()[0]}); save model.state_dict() to one."
+            f"{path} is not a file of plain weights (torch.load with weights_only=True fails: "
+            f"{' '.join(str(error).split())[:120]}); save model.state_dict() to one."
         ) from error
     return _without_prefixes(_unwrapped(loaded, path))
 
@@ -103,7 +106,7 @@ def _unwrapped(loaded: Any, path: Path) -> Mapping[str, torch.Tensor]:
 
 def _without_prefixes(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     weights = dict(weights)
-    for prefix in PREFIXES:
+    for prefix in PREFIXES * 2:  # either may be wrapped in the other
         if all(key.startswith(prefix) for key in weights):
             weights = {key.removeprefix(prefix): value for key, value in weights.items()}
     return weights

@@ -20,7 +20,7 @@ from neurosage.errors import InputError
 
 NUMBERS = (
     "P", "TG", "score", "parameters", "macs", "examples", "steps",
-    "seconds_data", "seconds_build", "seconds_train", "seconds_validate",
+    "seconds_prepare", "seconds_build", "seconds_train", "seconds_validate",
     "seconds_record", "seconds_similarity", "seconds",
 )  # fmt: skip
 COUNTS = ("parameters", "macs", "examples", "steps")
@@ -41,7 +41,7 @@ class Evaluation:
         - ``P`` premature validation accuracy in [0, 1], NaN where not measured;
         - ``TG`` teacher guidance; ``score`` = performance weight × P + α × TG;
         - ``parameters``, ``macs`` (per image), ``examples``, ``steps`` as counts;
-        - ``seconds`` in all, of which ``seconds_data``, ``seconds_build``,
+        - ``seconds`` in all, of which ``seconds_prepare``, ``seconds_build``,
           ``seconds_train``, ``seconds_validate``, ``seconds_record`` and
           ``seconds_similarity``.
 

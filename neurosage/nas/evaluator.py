@@ -2,180 +2,265 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import json
+import math
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from neurosage.errors import InputError, NeurosageError
-from neurosage.nas.datasets import DataSpec
+from neurosage.nas.catalogue import make_space
+from neurosage.nas.datasets import Split, load_data, pin_data
 from neurosage.nas.evaluation import Evaluation
-from neurosage.nas.recipes import Recipe
-from neurosage.nas.space import Architecture
+from neurosage.nas.seeds import derive_seed
+from neurosage.nas.space import Space, check_architecture, to_json
+from neurosage.nas.task import CandidateFailed, Progress, Task, TeacherSpec, pin_teacher
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from neurosage.nas.listening import Listener
+    from neurosage.nas.trainer import TrainResult
 
 __all__ = ["CandidateFailed", "Evaluation", "Progress", "Task", "TeacherSpec", "evaluate", "pin"]
 
 
-class CandidateFailed(NeurosageError, RuntimeError):  # noqa: N818  # a fate, not a fault
-    """A candidate could not be evaluated, for a reason that lies in itself."""
-
-    @property
-    def reason(self) -> str:
-        """What went wrong, one sentence."""
-        return str(self.args[0])
-
-
-@dataclass(frozen=True)
-class TeacherSpec:
-    """A teacher to listen to.
-
-    Parameters
-    ----------
-    id : str
-        Registered id, with its part, or a folder with a card.
-    regions : tuple of str, optional
-        Those to listen to; all if omitted.
-    normalise : str, optional
-        Normalisation of its neuroids; its card's if omitted.
-    content_hash : str, optional
-        What the teacher must contain; `pin` fills it in.
-    """
-
-    id: str
-    regions: tuple[str, ...] | None = None
-    normalise: str | None = None
-    content_hash: str | None = None
-
-
-@dataclass(frozen=True)
-class Task:
-    """Everything that decides an evaluation; picklable, sent to workers.
-
-    Parameters
-    ----------
-    k : int
-        Number of the candidate in its search, from 0.
-    attempt : int
-        From 0; a retry repeats the seeds.
-    architecture : mapping
-        Assigns the choices of the space.
-    space : str
-        Registered id of the space, such as ``convnet-10``.
-    space_options : mapping
-        Keyword arguments of the space, such as ``{"filters": (8, 16)}``.
-    data : DataSpec
-        The images that train and validate it.
-    recipe : Recipe
-        How it is trained.
-    epochs : int, optional
-        Budget in epochs; exactly one of `epochs` and `steps`.
-    steps : int, optional
-        Budget in steps; 0 leaves the network untrained.
-    teachers : tuple of TeacherSpec
-        Those to listen to; TG is the mean over all their regions.
-    units : int
-        Units recorded per layer, at most.
-    distance, comparison, backend : str
-        How similarity is measured.
-    alpha : float
-        Weight of TG in the score.
-    performance_weight : float
-        Weight of P in the score.
-    seed : int
-        Seed of the search; the candidate's own are derived from it and `k`.
-    threads : int
-        Threads of the computation; rounding depends on them.
-    device : str
-        Such as ``cpu`` or ``cuda``.
-    max_macs : float, optional
-        Networks with more multiply-accumulates per image fail before training.
-    """
-
-    k: int
-    architecture: Architecture
-    space: str
-    data: DataSpec
-    recipe: Recipe
-    teachers: tuple[TeacherSpec, ...]
-    attempt: int = 0
-    space_options: Mapping[str, Any] = field(default_factory=dict)
-    epochs: int | None = None
-    steps: int | None = None
-    units: int = 1000
-    distance: str = "correlation"
-    comparison: str = "pearson"
-    backend: str = "torch"
-    alpha: float = 1.0
-    performance_weight: float = 1.0
-    seed: int = 0
-    threads: int = 1
-    device: str = "cpu"
-    max_macs: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what could never be evaluated."""
-        if (self.epochs is None) == (self.steps is None):
-            raise InputError(
-                f"give the budget as epochs or as steps, one of them: epochs = {self.epochs}, "
-                f"steps = {self.steps}."
-            )
-        rules = {
-            "epochs": (self.epochs is None or self.epochs >= 0, "at least 0"),
-            "steps": (self.steps is None or self.steps >= 0, "at least 0"),
-            "units": (self.units >= 2, "at least 2"),
-            "threads": (self.threads >= 1, "at least 1"),
-            "performance_weight": (self.performance_weight >= 0, "at least 0"),
-            "seed": (self.seed >= 0, "at least 0"),
-        }
-        for name, (kept, rule) in rules.items():
-            if not kept:
-                raise InputError(f"{name} = {getattr(self, name)!r}, but must be {rule}.")
-        if not self.teachers:
-            raise InputError("a search listens to at least one teacher: name one.")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the training of a candidate has come.
-
-    Parameters
-    ----------
-    k : int
-        Number of the candidate.
-    step, steps : int
-        Steps done, and in all.
-    seconds : float
-        Since the first step began.
-    """
-
-    k: int
-    step: int
-    steps: int
-    seconds: float
-
-    @property
-    def eta(self) -> float:
-        """Seconds that training will still take at the pace so far; NaN before a step."""
-        if not self.step:
-            return float("nan")
-        return self.seconds / self.step * (self.steps - self.step)
-
-
 def pin(task: Task) -> Task:
-    """Check the data, the teachers and the space of a search; fill in content hashes.
+    """Check the space, the data and the teachers of a search; fill in content hashes.
 
-    Called once, in the search process, before anything costly; later tasks are
-    made from the result by ``dataclasses.replace(pinned, k=…, architecture=…)``.
-    `architecture` is not looked at.
+    Called once, in the search process, before anything costly; the tasks of the
+    candidates are then ``dataclasses.replace(pinned, k=…, architecture=…)``. What
+    is pinned, a worker reads once and keeps; what it finds changed, it refuses.
+
+    Parameters
+    ----------
+    task : Task
+        Any task of the search; its architecture is not looked at.
+
+    Returns
+    -------
+    Task
+        The same, with the content hashes of data and teachers.
+
+    Raises
+    ------
+    InputError
+        If a space, an option, a path, a teacher, a region, a distance, a
+        comparison or a normalisation is none that there is.
     """
-    raise NotImplementedError
+    make_space(task.space, task.space_options)
+    data = task.data if task.data.content_hash else pin_data(task.data)
+    teachers = tuple(spec if spec.content_hash else pin_teacher(spec) for spec in task.teachers)
+    return replace(task, data=data, teachers=teachers)
 
 
 def evaluate(task: Task, progress: Callable[[Progress], None] | None = None) -> Evaluation:
-    """Train and score one candidate.
+    """Train one candidate for its budget and score it: P, similarities, TG, P + α·TG.
+
+    The same task gives the same numbers to the last bit, on one machine's CPU with
+    the same number of threads. What data and teachers need is prepared once in a
+    process and kept.
+
+    Parameters
+    ----------
+    task : Task
+        What to evaluate; pinned by :func:`pin`, or else read anew.
+    progress : callable, optional
+        Called before the first step of training and after each.
+
+    Returns
+    -------
+    Evaluation
+        Similarity of every layer to every region, P, TG, score, costs, provenance.
+        P is NaN where nothing is trained and P has no weight.
 
     Raises
     ------
     CandidateFailed
-        If the reason lies in the candidate.
+        If the reason lies in the candidate: it cannot be built or run, has more
+        than ``max_macs``, its loss or its responses become NaN or infinite, or no
+        layer has an RDM.
+    InputError
+        If the reason lies in the task: data, teachers, distances, an architecture
+        that is none of the space's.
+
+    References
+    ----------
+    ``TG = mean_i max_j r(M^{T_i}, M^{C_j})`` over regions i of all teachers and
+    layers j; ``score = performance_weight · P + α · TG``.
     """
-    raise NotImplementedError
+    import torch
+
+    watch = _Watch()
+    before = torch.get_num_threads()
+    torch.set_num_threads(task.threads)
+    try:
+        return _evaluate(task, watch, progress)
+    except torch.OutOfMemoryError as error:
+        raise CandidateFailed(f"the device's memory is too small for it: {error}") from error
+    finally:
+        torch.set_num_threads(before)
+
+
+def _evaluate(task: Task, watch: _Watch, progress: Callable[[Progress], None] | None) -> Evaluation:
+    from neurosage.nas.listening import listen, listeners
+    from neurosage.nas.trainer import accuracy, preprocessing_of
+    from neurosage.scoring import teacher_guidance
+
+    space = make_space(task.space, task.space_options)
+    check_architecture(space, task.architecture)
+    split = load_data(task.data)
+    teachers = listeners(task, preprocessing_of(task.recipe, split.train.shape[1:]))
+    watch.lap("prepare")
+    macs, parameters = _count(space, task, split)
+    model = _build(space, task, split, "cpu")
+    watch.lap("build")
+    trained = _train(model, split, task, progress)
+    watch.lap("train")
+    measured = bool(trained.steps or task.performance_weight)
+    P = accuracy(model, split.valid, task.recipe, device=task.device) if measured else math.nan
+    watch.lap("validate")
+    seed = derive_seed(task.seed, task.k, "units")
+    with _blamed_on_candidate("its responses to the teachers' stimuli cannot be compared"):
+        heard = listen(
+            model,
+            space.layers(task.architecture),
+            teachers,
+            units=task.units,
+            seed=seed,
+            device=task.device,
+        )
+        TG = teacher_guidance(heard.similarity.drop_vars("teacher"))
+    watch.laps |= {"record": heard.seconds_record, "similarity": heard.seconds_similarity}
+    score = task.alpha * TG + (task.performance_weight * P if task.performance_weight else 0.0)
+    return Evaluation.from_parts(
+        heard.similarity.values,
+        regions=list(heard.similarity["region"].values),
+        teachers=list(heard.similarity["teacher"].values),
+        layers=list(heard.similarity["layer"].values),
+        numbers={
+            "P": P,
+            "TG": TG,
+            "score": score,
+            "parameters": parameters,
+            "macs": macs,
+            "examples": trained.examples,
+            "steps": trained.steps,
+            "seconds": watch.total(),
+            **{f"seconds_{name}": seconds for name, seconds in watch.laps.items()},
+        },
+        losses=trained.losses,
+        attrs=_provenance(task, split, teachers) | {"undefined": json.dumps(heard.undefined)},
+    )
+
+
+class _Watch:
+    """Seconds by part of the work."""
+
+    def __init__(self) -> None:
+        self.started = self.last = time.perf_counter()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self.last = now - self.last, now
+
+    def total(self) -> float:
+        return time.perf_counter() - self.started
+
+
+@contextmanager
+def _blamed_on_candidate(what: str) -> Iterator[None]:
+    """Turn an error of the candidate's own making into its failure."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
+        raise CandidateFailed(f"{what}: {error}") from error
+
+
+def _build(space: Space, task: Task, split: Split, device: str) -> nn.Module:
+    import torch
+
+    seed = derive_seed(task.seed, task.k, "initialise")
+    with (
+        _blamed_on_candidate("the network cannot be built"),
+        torch.random.fork_rng(devices=[]),
+        torch.device(device),
+    ):
+        torch.manual_seed(seed)
+        return space.build(task.architecture, classes=len(split.classes), image=split.train.shape)
+
+
+def _count(space: Space, task: Task, split: Split) -> tuple[int, int]:
+    from neurosage.nas.macs import count_macs
+
+    model = _build(space, task, split, "meta")
+    with _blamed_on_candidate("the network cannot run"):
+        macs, parameters = count_macs(model, split.train.shape)
+    if task.max_macs is not None and macs > task.max_macs:
+        raise CandidateFailed(
+            f"the network needs {macs / 1e6:.1f} million multiply-accumulates an image, more "
+            f"than max_macs = {task.max_macs / 1e6:.1f} million."
+        )
+    return macs, parameters
+
+
+def _train(
+    model: nn.Module, split: Split, task: Task, progress: Callable[[Progress], None] | None
+) -> TrainResult:
+    from neurosage.nas.trainer import train
+
+    started = time.perf_counter()
+
+    def on_step(step: int, steps: int) -> None:
+        if progress:
+            progress(Progress(task.k, step, steps, time.perf_counter() - started))
+
+    with _blamed_on_candidate("training failed"):
+        return train(
+            model,
+            split.train,
+            task.recipe,
+            epochs=task.epochs,
+            steps=task.steps,
+            seed=derive_seed(task.seed, task.k, "order"),
+            device=task.device,
+            on_step=on_step,
+        )
+
+
+def _provenance(task: Task, split: Split, teachers: Sequence[Listener]) -> dict[str, Any]:
+    import torch
+
+    specs = [asdict(teacher.spec) for teacher in teachers]
+    for spec, teacher in zip(specs, teachers, strict=True):
+        spec["normalise"] = teacher.prepared.settings["normalise"]
+    return {
+        "architecture": to_json(task.architecture),
+        "k": task.k,
+        "attempt": task.attempt,
+        "space": json.dumps({"name": task.space, "options": dict(task.space_options)}),
+        "data": json.dumps(asdict(task.data) | {"content_hash": split.content_hash}),
+        "recipe": json.dumps(asdict(task.recipe)),
+        "budget": f"{task.steps} steps" if task.epochs is None else f"{task.epochs} epochs",
+        "teachers": json.dumps(specs),
+        "preprocessing": json.dumps(teachers[0].inputs.preprocessing.to_dict()),
+        "units": task.units,
+        "distance": task.distance,
+        "comparison": task.comparison,
+        "normalise": "none",
+        "backend": teachers[0].prepared.backend.version,
+        "formula": f"{task.performance_weight} P + {task.alpha} TG, TG = mean_i max_j r_ij",
+        "seed": task.seed,
+        "threads": task.threads,
+        "device": task.device,
+        "versions": f"neurosage {version('neurosage')}, torch {torch.__version__}, "
+        f"numpy {version('numpy')}, Python {platform.python_version()}",
+    }

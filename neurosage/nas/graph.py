@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from neurosage.errors import InputError
@@ -138,11 +140,11 @@ def _roles(graph: Graph) -> list[tuple[str, list[int], list[int]]]:
 
 def _ranks(values: Sequence[Any]) -> _Colours:
     """Number equal values alike, in their order, each by how many are smaller."""
-    first: dict[str, int] = {}
-    order = sorted(range(len(values)), key=lambda i: values[i])
-    for place, i in enumerate(order):
-        first.setdefault(repr(values[i]), place)
-    return [first[repr(value)] for value in values]
+    order = sorted(range(len(values)), key=values.__getitem__)
+    ranks = [0] * len(values)
+    for place, (last, node) in enumerate(pairwise(order), start=1):
+        ranks[node] = ranks[last] if values[node] == values[last] else place
+    return ranks
 
 
 class _Canon:
@@ -181,21 +183,25 @@ class _Canon:
 
     def _refine(self, colours: _Colours) -> _Colours:
         while True:
-            signatures = [
-                (
-                    colours[node],
-                    sorted((operation, colours[other]) for operation, other in self.after[node]),
-                    sorted((operation, colours[other]) for operation, other in self.before[node]),
-                )
-                for node in range(len(colours))
-            ]
-            finer = _ranks(signatures)
-            if len(set(finer)) == len(set(colours)):
-                return finer
+            tied = _shared(colours)
+            finer = _ranks(
+                [self._signature(i, colours) if c in tied else (c,) for i, c in enumerate(colours)]
+            )
+            if finer == colours:
+                return colours
             colours = finer
+
+    def _signature(self, node: int, colours: _Colours) -> tuple[Any, ...]:
+        after = sorted((operation, colours[other]) for operation, other in self.after[node])
+        before = sorted((operation, colours[other]) for operation, other in self.before[node])
+        return colours[node], after, before
 
     def _certificate(self, colours: _Colours) -> _Certificate:
         return tuple(sorted((colours[a], colours[b], operation) for a, b, operation in self.edges))
+
+
+def _shared(colours: _Colours) -> set[int]:
+    return {colour for colour, count in Counter(colours).items() if count > 1}
 
 
 def _first_tie(colours: _Colours) -> list[int]:

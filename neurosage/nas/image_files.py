@@ -8,7 +8,8 @@ import json
 import logging
 import os
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +20,7 @@ import numpy.typing as npt
 import psutil
 from PIL import Image, ImageOps
 
+from neurosage.data.hashes import hash_file
 from neurosage.errors import InputError
 from neurosage.nas.cifar import FOLDER, cifar_folder, read_cifar
 
@@ -134,8 +136,7 @@ def _existing(path: str | Path) -> Path:
 
 def _hash_source(path: Path) -> str:
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hash_file(path)
     total = hashlib.sha256()
     wanted = ("train", "meta")
     files = [path / name for name in wanted] if cifar_folder(path) else _folder_files(path)
@@ -171,21 +172,19 @@ def _read_all(paths: Sequence[Path], size: int | None) -> tuple[npt.NDArray[np.u
     return (blocks[0] if len(blocks) == 1 else np.concatenate(blocks)), names
 
 
-def _members(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
-    """Names of a source's images, class/file at their end, and how to read one."""
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[dict[str, int], Callable[[str], bytes]]]:
+    """Sizes in bytes of a source's images by name, ``…/class/file``, and how to read one."""
     if path.is_dir():
-        return [f.relative_to(path).as_posix() for f in _folder_files(path)], (
-            lambda name: _bounded(name, (path / name).stat().st_size, (path / name).read_bytes)
+        files = {file.relative_to(path).as_posix(): file for file in _folder_files(path)}
+        yield (
+            {name: file.stat().st_size for name, file in files.items()},
+            lambda name: files[name].read_bytes(),
         )
-    archive = zipfile.ZipFile(path)
-    sizes = {e.filename: e.file_size for e in archive.infolist() if _is_image(e.filename)}
-    return sorted(sizes), lambda name: _bounded(name, sizes[name], lambda: archive.read(name))
-
-
-def _bounded(name: str, size: int, read: Callable[[], bytes]) -> bytes:
-    if size > LARGEST_FILE:
-        raise InputError(f"{name!r} has {size} bytes; images of up to {LARGEST_FILE} are read.")
-    return read()
+        return
+    with zipfile.ZipFile(path) as archive:
+        entries = sorted((e.filename, e.file_size) for e in archive.infolist())
+        yield {name: size for name, size in entries if _is_image(name)}, archive.read
 
 
 def _check_layout(path: Path, names: Sequence[str]) -> None:
@@ -208,16 +207,22 @@ def _check_layout(path: Path, names: Sequence[str]) -> None:
 
 
 def _read_source(path: Path, size: int | None) -> tuple[npt.NDArray[np.uint8], list[str]]:
-    names, read = _members(path)
-    _check_layout(path, names)
-    first = _decode(read(names[0]), names[0], path, size)
-    _check_memory(path, len(names), first.nbytes)
-    images = np.empty((len(names), *first.shape), np.uint8)
-    for i, name in enumerate(names):
-        image = _decode(read(name), name, path, size)
-        if image.shape != first.shape:
-            raise _sizes_differ(names[0], first.shape, name, image.shape)
-        images[i] = image
+    with _opened(path) as (sizes, read):
+        names = list(sizes)
+        _check_layout(path, names)
+        if large := [name for name in names if sizes[name] > LARGEST_FILE]:
+            raise InputError(
+                f"{large[0]!r} in {str(path)!r} has {sizes[large[0]]} bytes; images of up to "
+                f"{LARGEST_FILE} are read."
+            )
+        first = _decode(read(names[0]), names[0], path, size)
+        _check_memory(path, len(names), first.nbytes)
+        images = np.empty((len(names), *first.shape), np.uint8)
+        for i, name in enumerate(names):
+            image = _decode(read(name), name, path, size)
+            if image.shape != first.shape:
+                raise _sizes_differ(names[0], first.shape, name, image.shape)
+            images[i] = image
     return images, [PurePosixPath(name).parent.name for name in names]
 
 

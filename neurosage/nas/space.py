@@ -197,7 +197,13 @@ def check_architecture(space: Space, architecture: Architecture) -> Architecture
     for name in architecture:
         if name not in known:
             raise unknown(f"choice of {space.name}", name, sorted(known))
-    expected = [c for c in space.choices if c.exists(architecture)]
+    expected: list[Choice] = []
+    decided: dict[str, Option] = {}  # what hangs on a choice that does not exist, does not either
+    for choice in space.choices:
+        if choice.exists(decided):
+            expected.append(choice)
+            if choice.name in architecture:
+                decided[choice.name] = architecture[choice.name]
     if missing := [c.name for c in expected if c.name not in architecture]:
         raise InputError(f"the architecture leaves {missing[:5]} of {space.name} undecided.")
     if extra := sorted(set(architecture) - {c.name for c in expected}):

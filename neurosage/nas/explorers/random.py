@@ -24,14 +24,14 @@ class RandomExplorer:
     Raises
     ------
     InputError
-        If `tries` is below 1.
+        If `tries` is no whole number from 1.
     """
 
     tries: int = 100
 
     def __post_init__(self) -> None:
-        if self.tries < 1:
-            raise InputError(f"tries must be at least 1, not {self.tries!r}.")
+        if type(self.tries) is not int or self.tries < 1:
+            raise InputError(f"tries must be a whole number from 1, not {self.tries!r}.")
 
     def propose(
         self,

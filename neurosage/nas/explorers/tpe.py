@@ -66,12 +66,12 @@ class TPEExplorer:
     )
 
     def __post_init__(self) -> None:
-        if self.random_starts < 0:
-            raise InputError(f"random_starts must be at least 0, not {self.random_starts!r}.")
-        if not 0 < self.gamma < math.inf:
+        for name, least in (("random_starts", 0), ("draws", 1)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise InputError(f"{name} must be a whole number from {least}, not {value!r}.")
+        if not isinstance(self.gamma, int | float) or not 0 < self.gamma < math.inf:
             raise InputError(f"gamma must be a number above 0, not {self.gamma!r}.")
-        if self.draws < 1:
-            raise InputError(f"draws must be at least 1, not {self.draws!r}.")
 
     def propose(
         self,
@@ -112,15 +112,14 @@ class TPEExplorer:
         self, space: Space, history: Sequence[Observation], pending: Sequence[Architecture]
     ) -> list[_Document]:
         """Make HyperOpt's documents, those of past candidates only once."""
-        names = [choice.name for choice in space.choices]
         if len(self._documents) > 2 * len(history) + 100:
             self._documents.clear()  # another search's
         documents = []
         for place, past in enumerate(history):
             known = self._documents.get(past.key)
-            if known is None or known.past != past or known.names != names or known.place != place:
+            if known is None or not known.fits(space.choices, past, place):
                 document = _document(space.choices, past.architecture, past.score, place)
-                known = self._documents[past.key] = _Known(past, names, place, document)
+                known = self._documents[past.key] = _Known(space.choices, past, place, document)
             documents.append(known.document)
         running = enumerate(pending, start=len(history))
         return documents + [_document(space.choices, each, None, i) for i, each in running]
@@ -130,10 +129,13 @@ class TPEExplorer:
 class _Known:
     """A document and what it was made from."""
 
+    choices: tuple[Choice, ...]
     past: Observation
-    names: list[str]
     place: int
     document: _Document
+
+    def fits(self, choices: tuple[Choice, ...], past: Observation, place: int) -> bool:
+        return (self.choices, self.past, self.place) == (choices, past, place)
 
 
 def _halving(draws: int) -> list[int]:

@@ -19,6 +19,7 @@ KERNELS = (1, 3, 5, 7)
 STRIDES = (1, 2)
 ACTIVATIONS = ("identity", "relu")
 NORMALISATIONS = ("none", "batch")
+_KINDS = ("filters", "height", "width", "stride", "activation", "normalisation")
 
 
 @dataclass(frozen=True)
@@ -78,17 +79,11 @@ class ConvNetSpace:
 
     def _layer(self, layer: int) -> list[Choice]:
         requires = ("layers", tuple(range(layer, self.max_layers + 1)))
-        own: dict[str, tuple[Option, ...]] = {
-            "filters": self.filters,
-            "height": KERNELS,
-            "width": KERNELS,
-            "stride": STRIDES,
-            "activation": ACTIVATIONS,
-            "normalisation": NORMALISATIONS,
-        }
+        shape: list[tuple[Option, ...]] = [self.filters, KERNELS, KERNELS, STRIDES]
+        own = [*shape, ACTIVATIONS, NORMALISATIONS]
         decided = [
             Choice(f"layer{layer}.{kind}", options, kind, layer, requires=requires)
-            for kind, options in own.items()
+            for kind, options in zip(_KINDS, own, strict=True)
         ]
         heard = [
             Choice(_link(layer, source), (False, True), "connection", layer, source, requires)
@@ -139,18 +134,24 @@ class ConvNetSpace:
 
 
 def convnet_5(filters: Sequence[int] = FILTERS) -> ConvNetSpace:
-    """Return the convnet space of up to 5 layers, for small runs."""
-    return ConvNetSpace("convnet-5", 5, tuple(filters))
+    """Return the convnet space of up to 5 layers, for small runs; see `ConvNetSpace`."""
+    return _up_to(5, filters)
 
 
 def convnet_10(filters: Sequence[int] = FILTERS) -> ConvNetSpace:
-    """Return the convnet space of up to 10 layers."""
-    return ConvNetSpace("convnet-10", 10, tuple(filters))
+    """Return the convnet space of up to 10 layers, 116 choices; see `ConvNetSpace`."""
+    return _up_to(10, filters)
 
 
 def convnet_20(filters: Sequence[int] = FILTERS) -> ConvNetSpace:
-    """Return the convnet space of up to 20 layers."""
-    return ConvNetSpace("convnet-20", 20, tuple(filters))
+    """Return the convnet space of up to 20 layers, 331 choices; see `ConvNetSpace`."""
+    return _up_to(20, filters)
+
+
+def _up_to(layers: int, filters: Sequence[int]) -> ConvNetSpace:
+    if not isinstance(filters, list | tuple):
+        raise InputError(f"filters must be a list of whole numbers, not {filters!r}.")
+    return ConvNetSpace(f"convnet-{layers}", layers, tuple(filters))
 
 
 @dataclass(frozen=True)
@@ -192,9 +193,6 @@ def _plan(architecture: Architecture, layer: int) -> LayerPlan:
         normalisation=str(chosen["normalisation"]),
         sources=sources,
     )
-
-
-_KINDS = ("filters", "height", "width", "stride", "activation", "normalisation")
 
 
 def _link(layer: int, source: int) -> str:

@@ -24,7 +24,7 @@ searches = sa.Table(
     sa.Column("name", sa.String(200), nullable=False, unique=True),
     sa.Column("format", sa.Integer, nullable=False),
     sa.Column("config", sa.Text, nullable=False),
-    sa.Column("versions", sa.Text, nullable=False),
+    sa.Column("version", sa.String(50), nullable=False),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("lease_token", sa.String(32)),
     sa.Column("lease_host", sa.String(255)),

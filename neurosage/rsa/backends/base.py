@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
@@ -51,7 +51,7 @@ class Backend(Protocol):
             In the order of ``numpy.triu_indices(n, 1)``.
         """
 
-    def prepare(self, patterns: Sequence[Patterns], distance: str, comparison: str) -> Any:
+    def prepare(self, patterns: Iterable[Patterns], distance: str, comparison: str) -> Any:
         """Return one side of a comparison, K pattern matrices, to be used many times."""
 
     def similarity(self, side_a: Any, side_b: Any, comparison: str) -> Floats:

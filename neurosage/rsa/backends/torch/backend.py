@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -43,7 +43,9 @@ class Region:
     @cached_property
     def unit(self) -> Tensor:
         """The RDM as a unit vector over pairs (pairwise path)."""
-        return comparisons.unit_vector(distances.condensed(self.points), self.comparison)
+        points = self.points
+        rounding = 10.0 * torch.finfo(points.x.dtype).eps
+        return comparisons.unit_vector(distances.condensed(points), self.comparison, rounding)
 
 
 class Side:
@@ -85,7 +87,7 @@ class TorchBackend:
     --------
     >>> backend = TorchBackend(dtype="float64")
     >>> backend.rdm(np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 3.0]]), "euclidean")
-    array([1. , 2. , 5. ])
+    array([1., 2., 5.])
     """
 
     name = "torch"
@@ -113,7 +115,7 @@ class TorchBackend:
         """Return the upper triangle of one RDM; see `Backend.rdm`."""
         return distances.condensed(self._points(patterns, distance)).cpu().numpy()
 
-    def prepare(self, patterns: Sequence[Patterns], distance: str, comparison: str) -> Side:
+    def prepare(self, patterns: Iterable[Patterns], distance: str, comparison: str) -> Side:
         """Return one side of a comparison; see `Backend.prepare`."""
         regions = [Region(self._points(each, distance), comparison) for each in patterns]
         return Side(regions, distance, comparison)
@@ -121,7 +123,9 @@ class TorchBackend:
     def path(self, side_a: Side, side_b: Side) -> str:
         """Name the ways taken: ``factored``, ``pairwise``, or both."""
         ways = {_factors(region, side_b) for region in side_a.regions}
-        return " and ".join({True: "factored", False: "pairwise"}[way] for way in sorted(ways)[::-1])
+        return " and ".join(
+            {True: "factored", False: "pairwise"}[way] for way in sorted(ways)[::-1]
+        )
 
     def similarity(self, side_a: Side, side_b: Side, comparison: str) -> Floats:
         """Return the similarities of all regions; see `Backend.similarity`."""
@@ -159,9 +163,7 @@ def _factored_row(region: Region, side: Side) -> list[float]:
     grams = factored.cross_gram(points.x, side.stacked, side.widths)
     row = []
     for gram, other in zip(grams, side.regions, strict=True):
-        shared = factored.covariance(
-            gram, points.squared, other.points.squared, side.comparison
-        )
+        shared = factored.covariance(gram, points.squared, other.points.squared, side.comparison)
         row.append(float(shared) / (region.own * other.own) ** 0.5)
     return row
 

@@ -8,7 +8,7 @@ from torch import Tensor
 COMPARISONS = ("pearson", "spearman", "cosine")
 
 
-def unit_vector(distances: Tensor, comparison: str) -> Tensor:
+def unit_vector(distances: Tensor, comparison: str, rounding: float = 1e-12) -> Tensor:
     """Return the vector whose dot with another's is the similarity.
 
     Parameters
@@ -17,6 +17,8 @@ def unit_vector(distances: Tensor, comparison: str) -> Tensor:
         Upper triangle of an RDM.
     comparison : str
         ``pearson``, ``spearman`` (ties share their mean rank) or ``cosine``.
+    rounding : float
+        Relative error of the distances; what varies by no more does not vary.
 
     Returns
     -------
@@ -30,15 +32,18 @@ def unit_vector(distances: Tensor, comparison: str) -> Tensor:
     >>> round(float(a @ b), 6)
     1.0
     """
+    if _is_flat(distances, comparison, rounding):
+        return torch.full_like(distances, torch.nan)
     vector = ranks(distances) if comparison == "spearman" else distances
-    size = float(torch.linalg.vector_norm(vector))
     if comparison != "cosine":
         vector = vector - vector.mean()
-    length = float(torch.linalg.vector_norm(vector))
-    # What is left of equal distances after centring is rounding, not variation.
-    if length <= 1e-12 * size or length == 0.0:
-        return torch.full_like(vector, torch.nan)
-    return vector / length
+    return vector / torch.linalg.vector_norm(vector)
+
+
+def _is_flat(distances: Tensor, comparison: str, rounding: float) -> bool:
+    low, high = (float(edge) for edge in torch.aminmax(distances))
+    largest = max(abs(low), abs(high))
+    return largest == 0.0 or (comparison != "cosine" and high - low <= rounding * largest)
 
 
 def ranks(values: Tensor) -> Tensor:

@@ -16,7 +16,11 @@ import torch
 from torch import Tensor
 
 DISTANCES = ("correlation", "euclidean", "cosine")
-CHUNK_BYTES = 8 << 20
+# On the CPU a chunk stays in the cache and below what PyTorch shares among threads, whose
+# meeting after each small operation would cost more than the operation.
+CHUNK = {"cpu": 32_768}
+LARGE_CHUNK = 1 << 22
+TILE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -67,17 +71,24 @@ def make_points(patterns: Any, distance: str, dtype: torch.dtype, device: torch.
     """
     source = torch.from_numpy(_readable(patterns))
     n, p = source.shape
-    rows = max(1, CHUNK_BYTES // (8 * p))
+    rows = min(n, max(1, CHUNK.get(device.type, LARGE_CHUNK) // p))
+    # One buffer for all chunks: memory taken anew for each would cost more than the sums.
+    buffer = torch.empty(rows, p, dtype=torch.float64, device=device)
     means = torch.zeros(p, dtype=torch.float64, device=device)
     for start in range(0, n, rows):
-        means += _place(source[start : start + rows], distance, device).sum(0)
+        means += _place(source[start : start + rows], distance, buffer).sum(0)
     means /= n
+    common = float(means @ means)
     x = torch.empty(n, p, dtype=dtype, device=device)
     squared = torch.empty(n, dtype=torch.float64, device=device)
     for start in range(0, n, rows):
-        chunk = _place(source[start : start + rows], distance, device) - means
-        squared[start : start + rows] = torch.linalg.vector_norm(chunk, dim=1) ** 2
+        chunk = _place(source[start : start + rows], distance, buffer).sub_(means)
         x[start : start + rows] = chunk
+        squared[start : start + rows] = torch.linalg.vector_norm(chunk, dim=1).square_()
+    if float(squared.mean()) <= 1e-28 * common:
+        # All patterns are one and the same: what is left is the rounding of their mean.
+        x.zero_()
+        squared.zero_()
     return _with_unit(x, squared, distance)
 
 
@@ -85,17 +96,20 @@ def _readable(patterns: Any) -> np.ndarray[Any, Any]:
     array = np.asarray(patterns)
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
-    # torch warns of arrays that it may not write to, though nothing here writes.
-    return array if array.flags.writeable else array.copy()
+    # torch takes no negative strides, and warns of arrays that it may not write to.
+    forward = all(stride >= 0 for stride in array.strides)
+    return array if forward and array.flags.writeable else array.copy()
 
 
-def _place(rows: Tensor, distance: str, device: torch.device) -> Tensor:
-    points = rows.to(device=device, dtype=torch.float64)
+def _place(rows: Tensor, distance: str, buffer: Tensor) -> Tensor:
+    points = buffer[: len(rows)]
+    points.copy_(rows)
     if distance == "euclidean":
         return points
     if distance == "correlation":
-        points = points - points.mean(1, keepdim=True)
-    return points / torch.linalg.vector_norm(points, dim=1, keepdim=True)
+        points -= points.mean(1, keepdim=True)
+    points /= torch.linalg.vector_norm(points, dim=1, keepdim=True)
+    return points
 
 
 def _with_unit(x: Tensor, squared: Tensor, distance: str) -> Points:
@@ -132,7 +146,7 @@ def condensed(points: Points) -> Tensor:
     x, squared = points.x, points.squared
     n = x.shape[0]
     distances = torch.empty(n * (n - 1) // 2, dtype=torch.float64, device=x.device)
-    rows = max(1, CHUNK_BYTES // (8 * n))
+    rows = max(1, TILE // n)
     filled = 0
     for start in range(0, n - 1, rows):
         stop = min(start + rows, n)

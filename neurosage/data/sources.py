@@ -1,0 +1,200 @@
+"""Where teachers and stimulus sets come from: plugins, folders, this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any, Literal
+
+from neurosage import plugins
+from neurosage.data.card import Card, read_card
+from neurosage.errors import InputError, unknown
+
+What = Literal["teacher", "stimuli"]
+GROUPS: dict[What, str] = {"teacher": "neurosage.teachers", "stimuli": "neurosage.stimuli"}
+_registered: dict[What, dict[str, Callable[..., Any]]] = {"teacher": {}, "stimuli": {}}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place that a teacher or stimulus set can be loaded from.
+
+    Parameters
+    ----------
+    id : str
+        What it is asked for by.
+    origin : str
+        For listings: the distribution, the folder, or "this process".
+    folder : Path, optional
+        Where a ``card.toml`` may lie.
+    point : EntryPoint, optional
+        Of a plugin.
+    loader : callable, optional
+        Of one registered in this process.
+    """
+
+    id: str
+    origin: str
+    folder: Path | None = None
+    point: EntryPoint | None = None
+    loader: Callable[..., Any] | None = None
+
+    def card(self) -> Card | None:
+        """Read the card, None where there is none; raises InputError for a bad one."""
+        if self.folder is None or not (self.folder / "card.toml").is_file():
+            return None
+        card = read_card(self.folder)
+        if self.point is not None and card.id != self.id:
+            raise InputError(
+                f"{self.folder / 'card.toml'} says id = {card.id!r}, but the entry point of "
+                f"{self.origin} is named {self.id!r}; they must agree."
+            )
+        return card
+
+    def make(self) -> Callable[..., Any] | None:
+        """Return what loads it, importing its plugin; None where the card says it all."""
+        if self.loader is not None or self.point is None:
+            return self.loader
+        plugin = plugins.load_point(self.point, "plugin")
+        made = plugin if callable(plugin) else getattr(plugin, "load", None)
+        if made is None and self.card() is None:
+            raise InputError(
+                f"the plugin {self.id!r} of {self.origin} has neither a card.toml nor a "
+                "function load(part=None), so there is nothing to load."
+            )
+        return made
+
+
+def sources(what: What) -> dict[str, Source]:
+    """Return all sources by id; no plugin's code is run.
+
+    Parameters
+    ----------
+    what : {"teacher", "stimuli"}
+        Which to look for.
+
+    Returns
+    -------
+    dict of str to Source
+        Plugins first, then folders of ``NEUROSAGE_TEACHERS``, then this process.
+
+    Raises
+    ------
+    InputError
+        If two have one id; both are named.
+    """
+    found = {id_: _plugin(point) for id_, point in plugins.entry_points(GROUPS[what]).items()}
+    here = [Source(id_, "this process", loader=made) for id_, made in _registered[what].items()]
+    for source in [*_folders(what), *here]:
+        if source.id in found:
+            raise InputError(
+                f"two sources have the id {source.id!r}: {found[source.id].origin} and "
+                f"{source.origin}; rename one of them."
+            )
+        found[source.id] = source
+    return found
+
+
+def register(what: What, id_: str, loader: Callable[..., Any]) -> None:
+    """Remember a loader for this process, in place of an earlier one of that id.
+
+    Parameters
+    ----------
+    what : {"teacher", "stimuli"}
+        What it loads.
+    id_ : str
+        What it will be asked for by.
+    loader : callable
+        Called without arguments, or with the part where one is asked for.
+    """
+    _registered[what][id_] = loader
+
+
+def from_folder(folder: Path) -> Source:
+    """Return the source that a folder with a ``card.toml`` is.
+
+    Parameters
+    ----------
+    folder : Path
+        As the user gave it.
+
+    Returns
+    -------
+    Source
+        Its id is the card's; the folder's name where the card cannot be read.
+    """
+    try:
+        id_ = read_card(folder).id
+    except InputError:
+        id_ = folder.resolve().name  # loading it, or listing it, tells what is wrong
+    return Source(id_, str(folder), folder=folder)
+
+
+def _plugin(point: EntryPoint) -> Source:
+    folder = plugins.package_folder(point)
+    return Source(point.name, plugins.distribution(point), folder=folder, point=point)
+
+
+def _folders(what: What) -> list[Source]:
+    found = []
+    for name in filter(None, os.environ.get("NEUROSAGE_TEACHERS", "").split(os.pathsep)):
+        root = Path(name).expanduser()
+        if not root.is_dir():
+            raise InputError(f"NEUROSAGE_TEACHERS names {name!r}, which is not a folder.")
+        inside = [root] if (root / "card.toml").is_file() else sorted(root.iterdir())
+        found += [from_folder(f) for f in inside if (f / "card.toml").is_file()]
+    return [source for source in found if _is(what, source)]
+
+
+def _is(what: What, source: Source) -> bool:
+    try:
+        card = source.card()
+    except InputError:
+        return what == "teacher"  # listed there, with what is wrong
+    return card is not None and (card.kind == "stimuli") == (what == "stimuli")
+
+
+def described(what: What, source: Source) -> tuple[Card | None, Path | None]:
+    """Return the card that names a source's files, and the folder of that card.
+
+    Parameters
+    ----------
+    what : {"teacher", "stimuli"}
+        What the source is.
+    source : Source
+        Stimuli may be those of a teacher; then it is the teacher's card.
+
+    Returns
+    -------
+    card : Card or None
+        None where there is no card.
+    folder : Path or None
+        Where it lies.
+
+    Raises
+    ------
+    InputError
+        If the card is not sound.
+    """
+    card = source.card()
+    if card is None or what == "teacher":
+        return card, source.folder
+    return _images_of(source, card)
+
+
+def _images_of(source: Source, card: Card) -> tuple[Card, Path | None]:
+    if card.teacher is None:
+        return card, source.folder
+    found = sources("teacher")
+    if card.teacher not in found:
+        raise unknown(f"teacher, named by the card of {source.id!r},", card.teacher, found)
+    teacher = found[card.teacher]
+    its_card = teacher.card()
+    if its_card is None:
+        raise InputError(
+            f"stimuli {source.id!r} are those of the teacher {card.teacher!r}, which has no card."
+        )
+    return its_card, teacher.folder

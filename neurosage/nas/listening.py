@@ -1,0 +1,249 @@
+"""Listening to teachers: what a worker prepares once, and what a candidate is asked."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from torch import nn
+
+from neurosage.data.assembly import assembly, select
+from neurosage.data.registry import load_teacher
+from neurosage.data.stimuli import StimulusSet
+from neurosage.data.teacher import Teacher
+from neurosage.errors import InputError
+from neurosage.models.preprocess import Preprocessing
+from neurosage.models.record import record_batches
+from neurosage.nas.task import Task, TeacherSpec, pin_teacher
+from neurosage.rsa.similarity import Prepared, prepare, similarity_to
+
+LARGEST_INPUTS = 512 * 2**20
+BATCH = 128
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """A teacher's stimuli as a network takes them.
+
+    Parameters
+    ----------
+    stimuli : StimulusSet
+        The images.
+    preprocessing : Preprocessing
+        What prepares them.
+    tensor : torch.Tensor, shape (n, 3, height, width), optional
+        Prepared and kept; left out where it would take more than 512 MB.
+    content_hash : str
+        Of the stimuli.
+    """
+
+    stimuli: StimulusSet
+    preprocessing: Preprocessing
+    tensor: torch.Tensor | None
+    content_hash: str
+
+
+@dataclass(frozen=True, eq=False)
+class Listener:
+    """A teacher ready to be compared with candidates.
+
+    Parameters
+    ----------
+    spec : TeacherSpec
+        Pinned.
+    prepared : Prepared
+        Its side of the comparison.
+    inputs : Inputs
+        Its stimuli.
+    """
+
+    spec: TeacherSpec
+    prepared: Prepared
+    inputs: Inputs
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What a candidate's layers have in common with all regions.
+
+    Parameters
+    ----------
+    similarity : xarray.DataArray
+        Dims (region, layer), coordinate ``teacher`` on region; NaN where undefined.
+    undefined : dict of str to str
+        Layer to the reason why it has no RDM.
+    seconds_record, seconds_similarity : float
+        Wall time.
+    """
+
+    similarity: xr.DataArray
+    undefined: dict[str, str]
+    seconds_record: float
+    seconds_similarity: float
+
+
+def listeners(task: Task, preprocessing: Preprocessing) -> tuple[Listener, ...]:
+    """Return the teachers of a task, prepared; those pinned are kept in the process.
+
+    Parameters
+    ----------
+    task : Task
+        Names the teachers, the distance, the comparison and the backend.
+    preprocessing : Preprocessing
+        What brings stimuli into the form of the training images.
+
+    Returns
+    -------
+    tuple of Listener
+        In the task's order.
+
+    Raises
+    ------
+    InputError
+        If a teacher is not there, or is not what it was when it was pinned.
+    """
+    pinned = [spec if spec.content_hash else pin_teacher(spec) for spec in task.teachers]
+    how = (task.distance, task.comparison, task.backend)
+    return tuple(_listener(spec, preprocessing, *how) for spec in pinned)
+
+
+@lru_cache(maxsize=32)
+def _listener(
+    spec: TeacherSpec, preprocessing: Preprocessing, distance: str, comparison: str, backend: str
+) -> Listener:
+    teacher = load_teacher(spec.id)
+    if teacher.content_hash() != spec.content_hash:
+        raise InputError(
+            f"the teacher {spec.id!r} has changed: its hash is {teacher.content_hash()[:12]}…, "
+            f"but {str(spec.content_hash)[:12]}… was expected; begin a new search with it."
+        )
+    prepared = prepare(
+        _chosen_regions(teacher, spec),
+        distance=distance,
+        comparison=comparison,
+        normalise=spec.normalise or teacher.normalise,
+        backend=backend,
+    )
+    return Listener(spec, prepared, _inputs(teacher.stimuli, preprocessing))
+
+
+def _chosen_regions(teacher: Teacher, spec: TeacherSpec) -> xr.DataArray:
+    held = teacher.assembly if teacher.assembly is not None else teacher.stored_rdms
+    if held is None:
+        raise InputError(f"teacher {spec.id!r} has neither responses nor RDMs.")
+    return held if spec.regions is None else select(held, region=list(spec.regions))
+
+
+_kept_inputs: dict[tuple[str, str], Inputs] = {}
+
+
+def _inputs(stimuli: StimulusSet, preprocessing: Preprocessing) -> Inputs:
+    # Teachers of the same stimuli share their tensor, and one recording serves them all.
+    key = (stimuli.content_hash(), preprocessing.key())
+    if key not in _kept_inputs:
+        height, width = preprocessing.size or (0, 0)
+        fits = len(stimuli) * 3 * height * width * 4 <= LARGEST_INPUTS
+        tensor = preprocessing.apply(stimuli) if fits else None
+        _kept_inputs[key] = Inputs(stimuli, preprocessing, tensor, key[0])
+    return _kept_inputs[key]
+
+
+def listen(
+    model: nn.Module,
+    layers: Sequence[str],
+    teachers: Sequence[Listener],
+    *,
+    units: int,
+    seed: int,
+    device: str | torch.device = "cpu",
+) -> Heard:
+    """Record a candidate on the teachers' stimuli and compare it with each region.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The candidate; its training mode and device are restored.
+    layers : sequence of str
+        Names of modules, from input to output.
+    teachers : sequence of Listener
+        Those on the same stimuli share one recording.
+    units : int
+        Units kept per layer, at most.
+    seed : int
+        Of the sample of units.
+    device : str or torch.device
+        Where to run.
+
+    Returns
+    -------
+    Heard
+        Similarities, and how long they took.
+
+    Raises
+    ------
+    InputError
+        If the network fails on the stimuli or answers with NaN or infinity.
+    """
+    recorded: dict[str, xr.DataArray] = {}
+    rows: list[xr.DataArray] = []
+    undefined: dict[str, str] = {}
+    record_seconds = similarity_seconds = 0.0
+    for teacher in teachers:
+        started = time.perf_counter()
+        key = teacher.inputs.content_hash
+        if key not in recorded:
+            recorded[key] = _record(model, layers, teacher.inputs, units, seed, device)
+        record_seconds += time.perf_counter() - started
+        started = time.perf_counter()
+        found = similarity_to(teacher.prepared, recorded[key], undefined="nan")
+        rows.append(_labelled(found, teacher, layers))
+        undefined |= json.loads(found.attrs["undefined"])
+        similarity_seconds += time.perf_counter() - started
+    similarity = xr.concat(rows, dim="region")
+    return Heard(similarity, undefined, record_seconds, similarity_seconds)
+
+
+def _record(
+    model: nn.Module,
+    layers: Sequence[str],
+    inputs: Inputs,
+    units: int,
+    seed: int,
+    device: str | torch.device,
+) -> xr.DataArray:
+    images = inputs.preprocessing.batches(inputs.stimuli, BATCH)
+    patterns = record_batches(
+        model,
+        images if inputs.tensor is None else inputs.tensor,
+        layers,
+        units=units,
+        seed=seed,
+        batch_size=BATCH,
+        device=device,
+    )
+    return assembly(
+        np.concatenate([patterns[layer] for layer in layers], axis=1),
+        stimulus_id=inputs.stimuli.stimulus_ids,
+        region=np.repeat(np.array(layers, object), [patterns[each].shape[1] for each in layers]),
+    )
+
+
+def _labelled(found: xr.DataArray, teacher: Listener, layers: Sequence[str]) -> xr.DataArray:
+    values = pd.DataFrame(found.values, index=found["region_a"].values).loc[list(layers)]
+    regions = found["region_b"].values
+    return xr.DataArray(
+        values.to_numpy().T,
+        dims=("region", "layer"),
+        coords={
+            "region": regions,
+            "teacher": ("region", np.full(len(regions), teacher.spec.id, object)),
+            "layer": np.array(layers, object),
+        },
+    )

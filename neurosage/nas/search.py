@@ -1,0 +1,176 @@
+"""Searches: begin one, or go on with one after anything."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from neurosage.errors import RunError
+from neurosage.nas.config import SearchConfig, check_same, load_config, parse_config
+from neurosage.nas.engine import Engine, make_engine
+from neurosage.nas.loop import Loop, OnStatus
+from neurosage.nas.plan import Plan
+from neurosage.nas.run import DATABASE, Run
+from neurosage.nas.tracker.store import Tracker, create
+
+
+def search(
+    config: str | Path | SearchConfig,
+    *,
+    out: str | Path = "runs",
+    settings: Sequence[str] = (),
+    engine: Engine | str | None = None,
+    progress: OnStatus | None = None,
+) -> Run:
+    """Search for architectures.
+
+    Parameters
+    ----------
+    config : str, Path or SearchConfig
+        The TOML file of the search, or its settings.
+    out : str or Path
+        The run's folder is made in here, under the search's name.
+    settings : sequence of str
+        Changes to the file, as ``"search.candidates=20"``.
+    engine : Engine or str, optional
+        Where candidates run: ``"debug"``, this process, unless the settings say
+        otherwise; ``"local"``, worker processes, which a script must start under
+        ``if __name__ == "__main__":``. An engine that is given is not closed.
+    progress : callable, optional
+        Called with a `Status` whenever something happens, and every half second.
+
+    Returns
+    -------
+    Run
+        With all candidates finished or failed.
+
+    Raises
+    ------
+    InputError
+        If a setting is wrong; nothing was done.
+    RunError
+        If the folder already holds a search, candidates keep failing for a reason
+        not their own, or the lease is lost.
+    KeyboardInterrupt
+        On Ctrl-C, after the running candidates have finished; a second one stops at
+        once. `resume` goes on.
+    """
+    if not isinstance(config, SearchConfig):
+        config = load_config(config, settings)
+    database = Path(out) / config.search.name / DATABASE
+    if database.is_file() and database.stat().st_size:
+        raise RunError(
+            f"{database.parent} already holds a search: go on with it by --resume, or give the "
+            "new one another name (--set search.name=NAME)."
+        )
+    plan = Plan.of(config)
+    tracker = create(database, config.search.name, plan.document())
+    return _run(tracker, plan, database.parent, engine, progress)
+
+
+def resume(
+    run: str | Path | Run,
+    candidates: int | None = None,
+    *,
+    config: SearchConfig | None = None,
+    engine: Engine | str | None = None,
+    progress: OnStatus | None = None,
+) -> Run:
+    """Go on with a search that was stopped, was killed, or is to have more candidates.
+
+    Parameters
+    ----------
+    run : str, Path or Run
+        The run's folder.
+    candidates : int, optional
+        How many it is to have in all; as many as it was to have, unless said.
+    config : SearchConfig, optional
+        Settings to go on with; only the number of candidates, the engine's name and
+        workers and the place of the data may differ from those it began with.
+    engine, progress
+        As in `search`.
+
+    Returns
+    -------
+    Run
+        With all candidates finished or failed.
+
+    Raises
+    ------
+    InputError
+        If the settings differ.
+    RunError
+        If there is no search, another process is running it, or the data or the
+        teachers are no longer those that it began with.
+    """
+    folder = run.folder if isinstance(run, Run) else Path(run)
+    tracker = Tracker(folder / DATABASE)
+    tracker.refuse_second()
+    stored = parse_config(tracker.config["settings"])
+    if config is not None:
+        check_same(stored, config)
+    chosen = config or stored
+    if candidates is not None:
+        total = chosen.search.model_copy(update={"candidates": candidates})
+        chosen = parse_config(chosen.model_copy(update={"search": total}).document())
+    plan = Plan.of(chosen)
+    plan.check_content(tracker.config["content"])
+    return _run(tracker, plan, folder, engine, progress)
+
+
+def _run(
+    tracker: Tracker,
+    plan: Plan,
+    folder: Path,
+    engine: Engine | str | None,
+    progress: OnStatus | None,
+) -> Run:
+    with tracker.hold():
+        tracker.configure(plan.document())
+        if Loop.is_done(tracker, plan):
+            return Run(folder)
+        with _opened(engine, plan.config) as opened:
+            loop = Loop(tracker, plan, opened, progress)
+            with _interrupts(loop):
+                loop.run()
+        if loop.stopping and not Loop.is_done(tracker, plan):
+            raise KeyboardInterrupt
+    return Run(folder)
+
+
+@contextmanager
+def _opened(engine: Engine | str | None, config: SearchConfig) -> Iterator[Engine]:
+    if engine is not None and not isinstance(engine, str):
+        yield engine
+        return
+    settings = config.engine
+    name = engine or settings.name or "debug"
+    opened = make_engine(name, workers=settings.workers, threads=settings.threads)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextmanager
+def _interrupts(loop: Loop) -> Iterator[None]:
+    """Let the first Ctrl-C finish what runs, and the second stop at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_signal: int, _frame: FrameType | None) -> Any:
+        if loop.stopping:
+            raise KeyboardInterrupt
+        loop.stopping = True
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,286 @@
+"""The training loop: SGD on images that lie on the device as tensors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.nn import functional
+
+from neurosage.errors import InputError, NeurosageError
+from neurosage.models.preprocess import Preprocessing
+from neurosage.nas.datasets import ImageData
+from neurosage.nas.recipes import Recipe
+
+OnStep = Callable[[int, int], None]
+
+
+class TrainingDiverged(NeurosageError, ArithmeticError):  # noqa: N818  # a fate, not a fault
+    """The loss became NaN or infinite."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """What a training did.
+
+    Parameters
+    ----------
+    examples : int
+        Images seen, repeats counted.
+    steps : int
+        Steps of the optimiser.
+    losses : numpy.ndarray of float32, shape (steps,)
+        Cross-entropy of each batch, nats, before its step.
+    seconds : float
+        Wall time.
+    """
+
+    examples: int
+    steps: int
+    losses: npt.NDArray[np.float32]
+    seconds: float
+
+
+def preprocessing_of(recipe: Recipe, size: tuple[int, int]) -> Preprocessing:
+    """Return what brings a teacher's stimuli into the form that the recipe trains on.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Says how pixels are scaled.
+    size : tuple of int
+        Height and width of the training images, pixels.
+
+    Returns
+    -------
+    Preprocessing
+        Bicubic to `size`, then as in training.
+
+    Examples
+    --------
+    >>> from neurosage.nas.recipes import get_recipe
+    >>> preprocessing_of(get_recipe("digits"), (16, 16)).per_image
+    True
+    """
+    if recipe.per_image:
+        return Preprocessing(size=size, per_image=True)
+    return Preprocessing(size=size, mean=(0.5,) * 3, std=(0.5,) * 3)
+
+
+def train(
+    model: nn.Module,
+    data: ImageData,
+    recipe: Recipe,
+    *,
+    epochs: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    on_step: OnStep | None = None,
+) -> TrainResult:
+    """Train a network for a stated budget.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Takes (n, 3, height, width), gives logits (n, classes). Changed in place,
+        moved to `device`, left in training mode.
+    data : ImageData
+        The training images; all of them are put on the device.
+    recipe : Recipe
+        How to train.
+    epochs, steps : int
+        The budget, one of them; 0 leaves the weights as they are. An epoch sees
+        each image once; of its last batch a single image is left out.
+    seed : int
+        Of the order of the images, the crops and the flips.
+    device : str or torch.device
+        Where to train.
+    on_step : callable, optional
+        Called with (steps done, steps in all): before the first step and after each.
+
+    Returns
+    -------
+    TrainResult
+        Examples, steps, losses, seconds.
+
+    Raises
+    ------
+    InputError
+        If not exactly one of `epochs` and `steps` is given, or there are no images.
+    TrainingDiverged
+        If the loss becomes NaN or infinite; names the step.
+
+    Examples
+    --------
+    >>> data = ImageData(np.zeros((8, 3, 4, 4), np.uint8), np.zeros(8, np.int64), ("a", "b"))
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
+    >>> result = train(net, data, Recipe("small", batch=4, pad=1), epochs=2)
+    >>> result.examples, result.steps, result.losses.shape
+    (16, 4, (4,))
+    """
+    started = time.perf_counter()
+    batches = Batches(data, recipe, seed=seed, device=device)
+    total = _steps(epochs, steps, batches.per_epoch)
+    model.to(device).train()
+    optimiser = torch.optim.SGD(
+        model.parameters(),
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+    )
+    drops = recipe.lr_drop_epochs * batches.per_epoch
+    schedule = torch.optim.lr_scheduler.StepLR(optimiser, max(1, drops), recipe.lr_drop)
+    losses = np.empty(total, np.float32)
+    examples = 0
+    if on_step:
+        on_step(0, total)
+    for step in range(total):
+        images, labels = batches.next()
+        loss = functional.cross_entropy(model(images), labels)
+        losses[step] = loss.item()
+        if not np.isfinite(losses[step]):
+            raise TrainingDiverged(
+                f"the loss became {losses[step]} at step {step + 1} of {total}; "
+                "a lower learning rate or a clipped gradient may help."
+            )
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if recipe.clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        optimiser.step()
+        schedule.step()
+        examples += len(labels)
+        if on_step:
+            on_step(step + 1, total)
+    return TrainResult(examples, total, losses, time.perf_counter() - started)
+
+
+def _steps(epochs: int | None, steps: int | None, per_epoch: int) -> int:
+    if (epochs is None) == (steps is None):
+        raise InputError(f"give epochs or steps, one of them: got {epochs=}, {steps=}.")
+    total = steps if steps is not None else (epochs or 0) * per_epoch
+    if total < 0:
+        raise InputError(f"a budget is at least 0 steps, not {total}.")
+    return total
+
+
+class Batches:
+    """Endless batches in seeded order, cropped and flipped on the device.
+
+    Randomness is drawn on the CPU, so that every device sees the same images.
+
+    Parameters
+    ----------
+    data : ImageData
+        Put on the device as uint8, padded once.
+    recipe : Recipe
+        Batch size, padding, flips, scaling.
+    seed : int
+        Of order, crops and flips.
+    device : str or torch.device
+        Where the batches are made.
+    """
+
+    def __init__(
+        self, data: ImageData, recipe: Recipe, *, seed: int, device: str | torch.device
+    ) -> None:
+        if len(data) < 2:
+            raise InputError(f"training needs at least 2 images, but there are {len(data)}.")
+        self.recipe, self.size = recipe, data.shape[1:]
+        self.transform = preprocessing_of(recipe, self.size).transform
+        self.labels = torch.from_numpy(data.labels).to(device)
+        images = torch.from_numpy(data.images).to(device)
+        # A view of every crop of every image: one gather crops a whole batch.
+        padded = functional.pad(images, (recipe.pad,) * 4) if recipe.pad else images
+        self.crops = padded.unfold(2, self.size[0], 1).unfold(3, self.size[1], 1)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.sizes = _batch_sizes(len(data), recipe.batch)
+        self.waiting: list[torch.Tensor] = []
+
+    @property
+    def per_epoch(self) -> int:
+        """Batches in one pass over the images."""
+        return len(self.sizes)
+
+    def next(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return images, float32 (batch, 3, height, width), and labels (batch,)."""
+        if not self.waiting:
+            order = torch.randperm(len(self.labels), generator=self.generator)
+            self.waiting = list(order[: sum(self.sizes)].split(self.sizes))[::-1]
+        chosen = self.waiting.pop()
+        shifts = 2 * self.recipe.pad + 1
+        dy, dx = torch.randint(shifts, (2, len(chosen)), generator=self.generator)
+        device = self.labels.device
+        chosen = chosen.to(device)
+        images = self.crops[chosen, :, dy.to(device), dx.to(device)]
+        if self.recipe.flip:
+            flip = torch.rand(len(chosen), generator=self.generator).to(device) < 0.5
+            images = torch.where(flip[:, None, None, None], images.flip(3), images)
+        return self.transform(images), self.labels[chosen]
+
+
+def _batch_sizes(n: int, batch: int) -> list[int]:
+    """Sizes of an epoch's batches; a single image left over has no batch statistics."""
+    full, rest = divmod(n, batch)
+    return [batch] * full + ([rest] if rest > 1 else [])
+
+
+@torch.no_grad()
+def accuracy(
+    model: nn.Module,
+    data: ImageData,
+    recipe: Recipe,
+    *,
+    device: str | torch.device = "cpu",
+    batch_size: int = 256,
+) -> float:
+    """Measure top-1 accuracy, in evaluation mode.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Gives logits (n, classes); its training mode is restored.
+    data : ImageData
+        The validation images, neither cropped nor flipped.
+    recipe : Recipe
+        Says how pixels are scaled.
+    device : str or torch.device
+        Where to run.
+    batch_size : int
+        Images in a batch.
+
+    Returns
+    -------
+    float
+        In [0, 1]; NaN logits count as wrong.
+
+    Examples
+    --------
+    >>> data = ImageData(np.zeros((4, 3, 4, 4), np.uint8), np.zeros(4, np.int64), ("a", "b"))
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
+    >>> accuracy(net, data, Recipe("small")) in (0.0, 1.0)
+    True
+    """
+    transform = preprocessing_of(recipe, data.shape[1:]).transform
+    images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
+    training = model.training
+    model.to(device).eval()
+    right = 0
+    try:
+        for batch, truth in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+            logits = model(transform(batch.to(device)))
+            right += int(((logits.argmax(1) == truth.to(device)) & _finite(logits)).sum())
+    finally:
+        model.train(training)
+    return right / len(data)
+
+
+def _finite(logits: torch.Tensor) -> torch.Tensor:
+    return logits.isfinite().all(1)

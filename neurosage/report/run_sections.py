@@ -1,0 +1,149 @@
+"""What a run's page shows: its candidates, its progress, P against TG."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from neurosage.nas.run import Run
+from neurosage.report import plots
+from neurosage.report.page import figure_html, paragraph, section, table_html
+
+SHOWN = 10
+
+
+def best_section(run: Run, extra: pd.Series | None = None) -> str:
+    """Tabulate the best candidates of a run.
+
+    Parameters
+    ----------
+    run : Run
+        A search.
+    extra : pandas.Series, optional
+        A further column, by candidate number; its name heads the column.
+
+    Returns
+    -------
+    str
+        An HTML section.
+    """
+    frame = run.to_frame()
+    finished = frame[frame["state"] == "finished"].head(SHOWN)
+    shown = pd.DataFrame(
+        {
+            "rank": finished["rank"].astype(int),
+            "candidate": finished["k"].astype(int),
+            "P": finished["P"],
+            "TG": finished["TG"],
+            "score": finished["P+TG"],
+            **({extra.name: extra.reindex(finished["k"]).to_numpy()} if extra is not None else {}),
+            "parameters": finished["parameters"].astype(int),
+            "MACs": finished["macs"].astype(int),
+            "examples seen": finished["examples"].astype(int),
+            "architecture": [describe(json.loads(a)) for a in finished["architecture"]],
+        }
+    )
+    parts = [table_html(shown)]
+    failed = frame[frame["state"] == "failed"]
+    if len(failed):
+        reasons = failed[["k", "reason"]].rename(columns={"k": "candidate"})
+        parts += [paragraph(f"{len(failed)} candidates failed:", note=True), table_html(reasons)]
+    return section(f"The best {len(shown)} of {len(frame)} candidates", *parts)
+
+
+def describe(architecture: dict[str, object]) -> str:
+    """Say an architecture in a few words.
+
+    Parameters
+    ----------
+    architecture : dict
+        Choice name to option.
+
+    Returns
+    -------
+    str
+        The first choices, without connections that are not made.
+
+    Examples
+    --------
+    >>> describe({"layers": 2, "layer1.filters": 32, "layer1.from_image": False})
+    'layers 2, layer1.filters 32'
+    """
+    said = [f"{k} {v}" if v is not True else k for k, v in architecture.items() if v is not False]
+    return ", ".join(said[:12]) + (" …" if len(said) > 12 else "")
+
+
+def progress_section(run: Run) -> str:
+    """Draw how the score went, candidate by candidate.
+
+    Parameters
+    ----------
+    run : Run
+        A search.
+
+    Returns
+    -------
+    str
+        An HTML section.
+    """
+    config = run.config
+    scores = run.to_frame().sort_values("k")["P+TG"].to_numpy(float)
+    is_random = config.explorer.name == "random"
+    starts = len(scores) if is_random else int(config.explorer.options.get("random_starts", 20))
+    figure = plots.plot_progress(scores, starts, score_name(run))
+    caption = (
+        "Each dot is a candidate; the line is the best so far. The first "
+        f"{min(starts, len(scores))} were drawn at random, the others proposed by "
+        f"{config.explorer.name.upper()} from the history."
+    )
+    alt = f"Scores of {len(scores)} candidates, the best {np.nanmax(scores, initial=-1):.3f}."
+    return section("Progress of the search", figure_html(figure, alt, caption))
+
+
+def trade_section(run: Run, final: pd.Series | None = None) -> str:
+    """Draw P against TG, a dot per candidate.
+
+    Parameters
+    ----------
+    run : Run
+        A search.
+    final : pandas.Series, optional
+        Colour of the dots, by candidate number; its name is the colour's label.
+
+    Returns
+    -------
+    str
+        An HTML section.
+    """
+    frame = run.to_frame()
+    frame = frame[frame["state"] == "finished"]
+    colour = None if final is None else final.reindex(frame["k"]).to_numpy()
+    label = "" if final is None else str(final.name)
+    figure = plots.plot_trade(frame["P"], frame["TG"], colour, label)
+    alt = f"P against TG of {len(frame)} candidates."
+    caption = (
+        "P is the accuracy on validation images after the short training; TG the mean, over "
+        "the teacher's regions, of the best layer's RDM similarity."
+    )
+    return section("Performance and guidance", figure_html(figure, alt, caption))
+
+
+def score_name(run: Run) -> str:
+    """Write the formula of a run's score.
+
+    Parameters
+    ----------
+    run : Run
+        A search.
+
+    Returns
+    -------
+    str
+        Such as ``P + 1 · TG``.
+    """
+    settings = run.config.search
+    weight = "" if settings.performance_weight == 1 else f"{settings.performance_weight:g} · "
+    parts = [] if settings.performance_weight == 0 else [f"{weight}P"]
+    return " + ".join([*parts, f"{settings.alpha:g} · TG"])

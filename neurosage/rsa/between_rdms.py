@@ -1,0 +1,69 @@
+"""Similarities where one side, or both, are RDMs already."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from neurosage.errors import InputError
+from neurosage.rsa.backends.base import Backend, Floats, check_stimulus_count
+from neurosage.rsa.rdm import condensed_rdms, is_rdms
+
+
+def holds_rdms_only(source: Any) -> bool:
+    """Tell whether a value is RDMs, or a teacher that holds nothing else."""
+    return is_rdms(source) or getattr(source, "assembly", source) is None
+
+
+def compare_rdms(
+    given_a: xr.DataArray, given_b: xr.DataArray, backend: Backend, comparison: str
+) -> tuple[Floats, dict[str, list[Any]]]:
+    """Compare RDMs with RDMs, aligned by stimulus.
+
+    Parameters
+    ----------
+    given_a, given_b : xarray.DataArray
+        From `rdms`, or published; a stimulus that one of them dropped for missing responses
+        is left out of the other.
+    backend : Backend
+        What computes.
+    comparison : str
+        One of the backend's.
+
+    Returns
+    -------
+    tuple of (array of float64, shape (regions of a, regions of b); dict)
+        Similarities, and what was left out.
+
+    Raises
+    ------
+    InputError
+        If they are not of the same stimuli.
+    """
+    rows_a, rows_b, dropped = _shared(given_a, given_b)
+    check_stimulus_count(len(rows_a))
+    values = backend.compare(
+        condensed_rdms(given_a, rows_a), condensed_rdms(given_b, rows_b), comparison
+    )
+    return values, dropped
+
+
+def _shared(a: xr.DataArray, b: xr.DataArray) -> tuple[Any, Any, dict[str, list[Any]]]:
+    ids_a, ids_b = (pd.Index(given["stimulus_id_i"].values) for given in (a, b))
+    dropped = [json.loads(given.attrs.get("dropped", "{}")) for given in (a, b)]
+    lost = {str(name) for each in dropped for name in each.get("stimuli", [])}
+    only_a = [name for name in ids_a.difference(ids_b, sort=False) if str(name) not in lost]
+    only_b = [name for name in ids_b.difference(ids_a, sort=False) if str(name) not in lost]
+    if only_a or only_b:
+        raise InputError(
+            f"the RDMs are not of the same stimuli: {len(ids_a)} on one side, {len(ids_b)} on the "
+            f"other; {len(only_a)} only in a (first: {only_a[:3]}), {len(only_b)} only in b "
+            f"(first: {only_b[:3]}). Ids are matched exactly, never by position."
+        )
+    rows_b = np.flatnonzero(ids_b.isin(ids_a))
+    rows_a = ids_a.get_indexer(ids_b[rows_b])
+    return rows_a, rows_b, {"stimuli": sorted(lost)} if lost else {}

@@ -1,0 +1,363 @@
+"""Assemblies or RDMs → similarities."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from neurosage import __version__
+from neurosage.errors import InputError, unknown
+from neurosage.rsa.backends.base import (
+    Backend,
+    Floats,
+    check_offers,
+    check_stimulus_count,
+    get_backend,
+)
+from neurosage.rsa.between_rdms import compare_rdms, holds_rdms_only
+from neurosage.rsa.patterns import Source, incomplete_stimuli, own_normalisation, read_patterns
+from neurosage.rsa.rdm import rdms
+
+NORMALISE = ("none", "none")
+FLAT = "its distances or the other side's do not vary, so the similarity is undefined."
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One side of many comparisons: a teacher, its sums computed once.
+
+    Parameters
+    ----------
+    stimulus_ids : tuple of str
+        What is compared, in order.
+    regions : tuple of str
+        Of the teacher.
+    backend : Backend
+        Computes both sides.
+    settings : mapping of str to str
+        distance, comparison, normalise, nan, by.
+    dropped : mapping of str to list of str
+        Stimuli and neuroids left out.
+    side : object
+        The backend's own; None where only RDMs were published.
+    rdms : xarray.DataArray, optional
+        Where only RDMs were published.
+    """
+
+    stimulus_ids: tuple[Any, ...]
+    regions: tuple[str, ...]
+    backend: Backend
+    settings: Mapping[str, str]
+    dropped: Mapping[str, list[Any]]
+    side: Any = None
+    rdms: xr.DataArray | None = None
+
+
+@dataclass
+class _Found:
+    """The similarities of one side's regions, and why some have none."""
+
+    regions: tuple[str, ...]
+    values: Floats
+    normalise: str
+    dropped: Mapping[str, list[Any]]
+    reasons: dict[str, str]
+    path: str
+
+
+def prepare(
+    teacher_or_assembly: Source,
+    *,
+    distance: str = "correlation",
+    comparison: str = "pearson",
+    normalise: str | None = None,
+    backend: str | Backend = "torch",
+    nan: str = "raise",
+    by: str = "stimulus_id",
+) -> Prepared:
+    """Compute once what every comparison with this teacher needs.
+
+    Parameters
+    ----------
+    teacher_or_assembly : Teacher or xarray.DataArray
+        Responses (or RDMs) of the side that stays the same.
+    distance, comparison : str
+        As in `similarity`.
+    normalise : str, optional
+        Of this side; the teacher's own if omitted, none for an assembly.
+    backend : str or Backend
+        What computes.
+    nan : {"raise", "drop-stimulus", "drop-neuroid"}
+        What to do about missing responses.
+    by : str
+        Coordinate on presentation whose values are the stimuli of the RDM.
+
+    Returns
+    -------
+    Prepared
+        For `similarity_to`.
+
+    Raises
+    ------
+    InputError
+        As `similarity`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neurosage.data.assembly import assembly
+    >>> a = assembly(np.eye(4), stimulus_id=list("abcd"), region=["V4", "V4", "IT", "IT"])
+    >>> prepare(a, distance="euclidean").regions
+    ('V4', 'IT')
+    """
+    settings = {"distance": distance, "comparison": comparison, "nan": nan, "by": by}
+    return _prepare(teacher_or_assembly, settings, normalise, get_backend(backend), ())
+
+
+def _prepare(
+    source: Source,
+    settings: dict[str, str],
+    normalise: str | None,
+    backend: Backend,
+    without: Sequence[Any],
+) -> Prepared:
+    distance, comparison = settings["distance"], settings["comparison"]
+    check_offers(backend, distance, comparison)
+    if holds_rdms_only(source):
+        return _prepare_rdms(rdms(source, distance), settings, backend)
+    patterns = read_patterns(
+        source, normalise=normalise, by=settings["by"], nan=settings["nan"], without=without
+    )
+    check_stimulus_count(len(patterns.stimulus_ids))
+    matrices = (patterns.required(region, distance) for region in patterns.regions)
+    return Prepared(
+        stimulus_ids=tuple(patterns.stimulus_ids),
+        regions=patterns.regions,
+        backend=backend,
+        settings={**settings, "normalise": patterns.normalise},
+        dropped=patterns.dropped,
+        side=backend.prepare(matrices, distance, comparison),
+    )
+
+
+def _prepare_rdms(given: xr.DataArray, settings: dict[str, str], backend: Backend) -> Prepared:
+    return Prepared(
+        stimulus_ids=tuple(given["stimulus_id_i"].values),
+        regions=tuple(map(str, given["region"].values)),
+        backend=backend,
+        settings={**settings, "normalise": str(given.attrs.get("normalise", "unknown"))},
+        dropped=json.loads(given.attrs.get("dropped", "{}")),
+        rdms=given,
+    )
+
+
+def similarity_to(
+    prepared: Prepared,
+    assembly: Source,
+    normalise: str | None = "none",
+    undefined: str = "raise",
+) -> xr.DataArray:
+    """Compare an assembly with a prepared teacher.
+
+    Regions are taken one at a time, so memory is bounded by the largest.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        From `prepare`.
+    assembly : Teacher or xarray.DataArray
+        Responses to the same stimuli, or RDMs; aligned by ``stimulus_id``.
+    normalise : str or None
+        Of the assembly's neuroids; None means the teacher's own.
+    undefined : {"raise", "nan"}
+        What becomes of a region that has no RDM to compare (a constant pattern, a layer of
+        one unit, responses that are not finite, distances that do not vary): an error, or
+        NaN with the reason in attribute ``undefined``.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``region_a × region_b`` (the assembly's, the teacher's); attributes as in
+        `similarity`.
+
+    Raises
+    ------
+    InputError
+        If the stimuli are not the teacher's, or a region has no RDM.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neurosage.data.assembly import assembly
+    >>> a = assembly(np.diag([1.0, 2, 3, 4]), stimulus_id=list("abcd"), region="V4")
+    >>> similarity_to(prepare(a, distance="euclidean"), a).values.round(6)
+    array([[1.]])
+    """
+    if undefined not in ("raise", "nan"):
+        raise unknown("value of undefined", undefined, ("raise", "nan"))
+    if prepared.rdms is not None or holds_rdms_only(assembly):
+        found = _from_rdms(prepared, assembly, normalise)
+    else:
+        found = _from_patterns(prepared, assembly, normalise)
+    if found.reasons and undefined == "raise":
+        region, reason = next(iter(found.reasons.items()))
+        others = [name for name in found.reasons if name != region]
+        more = f" Likewise without similarity: {others[:5]}." if others else ""
+        raise InputError(f"region {region!r}: {reason}{more}")
+    return _label(found, prepared)
+
+
+def _from_patterns(prepared: Prepared, source: Source, normalise: str | None) -> _Found:
+    settings, backend = prepared.settings, prepared.backend
+    distance, comparison = settings["distance"], settings["comparison"]
+    patterns = read_patterns(
+        source,
+        normalise=normalise,
+        by=settings["by"],
+        # The stimuli are fixed by now; what the teacher lost is lost here too.
+        nan="raise" if settings["nan"] == "drop-stimulus" else settings["nan"],
+        without=prepared.dropped.get("stimuli", ()),
+        order=prepared.stimulus_ids,
+    )
+    values = np.full((len(patterns.regions), len(prepared.regions)), np.nan)
+    reasons, paths = {}, set()
+    for row, region in enumerate(patterns.regions):
+        matrix, reason = patterns.usable(region, distance)
+        if not reason:
+            side = backend.prepare([matrix], distance, comparison)
+            values[row] = backend.similarity(side, prepared.side, comparison)[0]
+            paths.add(backend.path(side, prepared.side))
+            reason = FLAT if np.isnan(values[row]).any() else ""
+        if reason:
+            reasons[region] = reason
+    path = " and ".join(sorted(paths))
+    return _Found(patterns.regions, values, patterns.normalise, patterns.dropped, reasons, path)
+
+
+def _from_rdms(prepared: Prepared, source: Source, normalise: str | None) -> _Found:
+    settings, backend = prepared.settings, prepared.backend
+    if prepared.rdms is None:
+        raise InputError("one side holds RDMs only: prepare that one, or call similarity(a, b).")
+    given = rdms(source, settings["distance"], settings["by"], normalise, backend, settings["nan"])
+    names = tuple(map(str, given["region"].values))
+    values, dropped = compare_rdms(given, prepared.rdms, backend, settings["comparison"])
+    flat = {name: FLAT for name, row in zip(names, values, strict=True) if np.isnan(row).any()}
+    own = str(given.attrs.get("normalise", "unknown"))
+    return _Found(names, values, own, dropped, flat, "rdms")
+
+
+def _label(found: _Found, prepared: Prepared) -> xr.DataArray:
+    settings = prepared.settings
+    lost = set(found.dropped.get("stimuli", ())) - set(prepared.dropped.get("stimuli", ()))
+    both = {"a": dict(found.dropped), "b": dict(prepared.dropped)}
+    return xr.DataArray(
+        found.values,
+        dims=("region_a", "region_b"),
+        coords={
+            "region_a": np.array(found.regions, object),
+            "region_b": np.array(prepared.regions, object),
+        },
+        attrs={
+            "distance": settings["distance"],
+            "comparison": settings["comparison"],
+            "normalise_a": found.normalise,
+            "normalise_b": settings["normalise"],
+            "by": settings["by"],
+            "nan": settings["nan"],
+            "n_stimuli": len(prepared.stimulus_ids) - len(lost),
+            "dropped": json.dumps(both if any(both.values()) else {}, default=str),
+            "undefined": json.dumps(found.reasons),
+            "path": found.path,
+            "backend": prepared.backend.version,
+            "neurosage": __version__,
+        },
+        name="similarity",
+    )
+
+
+def similarity(
+    a: Source,
+    b: Source,
+    distance: str = "correlation",
+    comparison: str = "pearson",
+    *,
+    normalise: tuple[str | None, str | None] = NORMALISE,
+    backend: str | Backend = "torch",
+    nan: str = "raise",
+    by: str = "stimulus_id",
+    undefined: str = "raise",
+) -> xr.DataArray:
+    """Compare the RDMs of two recordings, region by region.
+
+    Parameters
+    ----------
+    a, b : Teacher or xarray.DataArray
+        Assemblies (dims ``presentation × neuroid``) or RDMs (from `rdms`) of the same
+        stimuli; aligned by ``stimulus_id``, in the order of `b`.
+    distance : {"correlation", "euclidean", "cosine"}
+        Between patterns, as in `rdms`.
+    comparison : {"pearson", "spearman", "cosine"}
+        Between RDMs, over their upper triangles.
+    normalise : tuple of two str or None
+        How to bring the neuroids of `a` and `b` to one scale; None means the teacher's own.
+    backend : str or Backend
+        What computes. ``torch`` never forms an RDM where that is cheaper (``path``).
+    nan : {"raise", "drop-stimulus", "drop-neuroid"}
+        What to do about missing responses; a stimulus dropped on one side is on both.
+    by : str
+        Coordinate on presentation whose values are the stimuli of the RDM; patterns of a
+        category are averaged first.
+    undefined : {"raise", "nan"}
+        What becomes of a region of `a` that has no RDM, as in `similarity_to`.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``region_a × region_b``, in [-1, 1]; attributes: distance, comparison,
+        normalise_a, normalise_b, by, nan, n_stimuli, dropped and undefined (JSON), path,
+        backend, neurosage (version).
+
+    Raises
+    ------
+    InputError
+        If the stimuli differ (with counts and first ids), an argument is unknown, responses
+        are missing, or a neuroid or pattern is constant where that leaves no distance.
+
+    References
+    ----------
+    Kriegeskorte, Mur, Bandettini 2008, "Representational similarity analysis".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neurosage.data.assembly import assembly
+    >>> rng = np.random.default_rng(0)
+    >>> ids = [f"img{i}" for i in range(20)]
+    >>> v4 = assembly(rng.normal(size=(20, 8)), stimulus_id=ids, region="V4")
+    >>> similarity(v4, v4[::-1]).values.round(6)
+    array([[1.]])
+    """
+    engine = get_backend(backend)
+    own_a, own_b = _pair(normalise)
+    settings = {"distance": distance, "comparison": comparison, "nan": nan, "by": by}
+    check_offers(engine, distance, comparison)
+    if holds_rdms_only(a) and not holds_rdms_only(b):
+        b = rdms(b, distance, by, own_b, backend=engine, nan=nan)
+    without: list[Any] = []
+    if nan == "drop-stimulus" and not holds_rdms_only(a) and not holds_rdms_only(b):
+        own_normalisation(a, own_a)
+        without = list(dict.fromkeys(incomplete_stimuli(a) + incomplete_stimuli(b)))
+    return similarity_to(_prepare(b, settings, own_b, engine, without), a, own_a, undefined)
+
+
+def _pair(normalise: object) -> tuple[str | None, str | None]:
+    if isinstance(normalise, str) or not isinstance(normalise, Sequence) or len(normalise) != 2:
+        raise InputError(
+            f"normalise has one entry a side, such as ('none', 'zscore'), not {normalise!r}."
+        )
+    return normalise[0], normalise[1]

@@ -1,0 +1,123 @@
+"""Arrays are read by named dims, whatever their order, and never unpickled."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from neurosage.data.assembly import average_repetitions
+from neurosage.data.formats.arrays import read
+from neurosage.errors import InputError
+
+IDS = ["img10", "img2", "img1"]
+
+
+def save(folder, values, name="r.npy"):
+    np.save(folder / name, values)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    "dims", list(itertools.permutations(["stimulus", "repetition", "neuroid", "time_bin"])), ids=str
+)
+def test_order_of_dims_does_not_matter(tmp_path, dims):
+    """Any order of dims gives the same assembly."""
+    sizes = {"stimulus": 3, "repetition": 2, "neuroid": 4, "time_bin": 5}
+    base = np.random.default_rng(0).normal(size=tuple(sizes.values()))
+    turned = base.transpose([list(sizes).index(d) for d in dims])
+    edges = {"time_bin_start": np.arange(5), "time_bin_end": np.arange(1, 6)}
+    a = read(save(tmp_path, turned), dims, stimulus_id=IDS, region="V4", **edges)
+    assert list(a["stimulus_id"].values) == [i for i in IDS for _ in range(2)]
+    np.testing.assert_array_equal(a.values, base.reshape(6, 4, 5))
+
+
+def test_nan_padding_is_left_out(tmp_path):
+    """Repetitions that no neuroid saw are not presentations; single gaps stay NaN."""
+    values = np.arange(24.0).reshape(2, 3, 4)
+    values[:, 1, 2:] = np.nan
+    values[0, 2, 0] = np.nan
+    a = read(
+        save(tmp_path, values),
+        ("neuroid", "stimulus", "repetition"),
+        stimulus_id=IDS,
+        region="V4",
+        unit="spikes / 100 ms",
+    )
+    assert list(a["repetition"].values) == [0, 1, 2, 3, 0, 1, 0, 1, 2, 3]
+    assert int(np.isnan(a.values).sum()) == 1
+    assert a.attrs["unit"] == "spikes / 100 ms"
+    np.testing.assert_allclose(average_repetitions(a).values, np.nanmean(values, axis=2).T)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dims", "message"),
+    [
+        ((2, 3), ("stimulus", "neuroid"), r"has 2 along stimulus, but there are 3 stimulus ids .*"),
+        ((3, 2), ("stimulus", "neuron"), "dims .* are not understood"),
+        ((3, 2), ("stimulus", "presentation"), "are not understood"),
+        ((3, 2), ("stimulus", "neuroid", "repetition"), r"shape \(3, 2\), but its dims are"),
+    ],
+    ids=["count", "name", "no neuroid", "number of dims"],
+)
+def test_dims_that_do_not_fit_are_named(tmp_path, shape, dims, message):
+    """Shape and dims that disagree are refused with both."""
+    with pytest.raises(InputError, match=message):
+        read(save(tmp_path, np.zeros(shape)), dims, stimulus_id=IDS, region="V4")
+
+
+def test_pickle_is_never_read(tmp_path):
+    """An array of objects, which would be unpickled, is refused."""
+    path = tmp_path / "r.npy"
+    np.save(path, np.array([[{}]], object), allow_pickle=True)
+    with pytest.raises(InputError, match="without pickle"):
+        read(path, stimulus_id=["a"], region="V4")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"not an array"])
+def test_a_damaged_file_is_named(tmp_path, content):
+    """What is no array is an error with the file's name."""
+    (tmp_path / "r.npy").write_bytes(content)
+    with pytest.raises(InputError, match=r"r\.npy cannot be read"):
+        read(tmp_path / "r.npy", stimulus_id=["a"], region="V4")
+
+
+def test_npz_needs_a_key_where_there_are_several(tmp_path):
+    """A single array is taken; of several, the one named."""
+    np.savez(tmp_path / "one.npz", r=np.zeros((3, 2)))
+    assert read(tmp_path / "one.npz", stimulus_id=IDS, region="V4").shape == (3, 2)
+    np.savez(tmp_path / "two.npz", r=np.ones((3, 2)), s=np.zeros((3, 2)))
+    assert read(tmp_path / "two.npz", stimulus_id=IDS, region="V4", key="r").values.all()
+    with pytest.raises(InputError, match=r"unknown array in two\.npz None.* Choices: r, s"):
+        read(tmp_path / "two.npz", stimulus_id=IDS, region="V4")
+
+
+def test_csv_with_ids_is_matched_by_them(tmp_path):
+    """A headed table brings ids of stimuli and neuroids; repeats are presentations."""
+    path = tmp_path / "r.csv"
+    path.write_text("stimulus_id,n1,n2\nimg1,1,2\nimg10,3,4\nimg2,5,6\nimg1,7,8\n")
+    a = read(path, stimulus_id=IDS, region="V4")
+    assert list(a["neuroid_id"].values) == ["n1", "n2"]
+    assert list(a["stimulus_id"].values) == ["img1", "img10", "img2", "img1"]
+    assert list(a["repetition"].values) == [0, 0, 0, 1]
+    with pytest.raises(InputError, match=r"responses to 3 stimuli, but 2 were shown: 1 have none"):
+        read(path, stimulus_id=["img1", "cat"], region="V4")
+
+
+def test_csv_of_numbers_is_a_plain_array(tmp_path):
+    """A table of numbers needs ids from elsewhere; words in it are refused."""
+    path = tmp_path / "r.csv"
+    path.write_text("1,2\n3,4\n5,6\n")
+    assert read(path, stimulus_id=IDS, region="V4").values.sum() == 21
+    with pytest.raises(InputError, match="holds no stimulus ids"):
+        read(path, region="V4")
+    path.write_text("1,2\n3,many\n")
+    with pytest.raises(InputError, match="neither a table of numbers"):
+        read(path, stimulus_id=["a", "b"], region="V4")
+
+
+def test_other_files_are_unknown(tmp_path):
+    """A format that this is not names those that are."""
+    with pytest.raises(InputError, match=r"unknown format of arrays '.mat'.*\.npy"):
+        read(tmp_path / "r.mat", stimulus_id=IDS, region="V4")

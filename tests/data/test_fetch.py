@@ -1,0 +1,140 @@
+"""Files are found by their hash, and a wrong file is never used nor kept."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pooch
+import pytest
+
+from neurosage.data.card import FileEntry
+from neurosage.data.fetch import cache_folder, is_available, locate
+from neurosage.errors import FetchError
+
+CONTENT = b"spikes"
+URL = "https://example.org/"
+
+
+def make_entry(content=CONTENT, size=True, algorithm="sha256"):
+    digest = hashlib.new(algorithm, content).hexdigest()
+    return FileEntry(
+        file="sub/r.npy", hash=f"{algorithm}:{digest}", size=len(content) if size else None
+    )
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path, monkeypatch):
+    """An empty cache, no mirror, no network."""
+    monkeypatch.setenv("NEUROSAGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("NEUROSAGE_MIRROR", raising=False)
+    serve(monkeypatch, None)
+
+
+def serve(monkeypatch, content):
+    """Stand in for the network: `content` is what every address holds."""
+
+    class Downloader:
+        def __init__(self, **_):
+            pass
+
+        def __call__(self, url, output_file, _):
+            if content is None:
+                raise OSError("no route to host")
+            Path(output_file).write_bytes(content)
+
+    monkeypatch.setattr(pooch, "HTTPDownloader", Downloader)
+
+
+def kept():
+    return [p for p in cache_folder().rglob("*") if p.is_file()] if cache_folder().exists() else []
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha1"])
+def test_a_download_is_verified_and_kept(monkeypatch, algorithm):
+    """A file is downloaded once, verified, and found again without the network."""
+    entry = make_entry(algorithm=algorithm)
+    serve(monkeypatch, CONTENT)
+    path = locate(entry, owner="lab", base_url=URL)
+    assert path.read_bytes() == CONTENT
+    assert kept() == [path]
+    serve(monkeypatch, None)
+    assert is_available(entry)
+    assert locate(entry, owner="lab", base_url=URL) == path
+
+
+def test_a_wrong_download_is_refused_and_not_kept(monkeypatch):
+    """Wrong content: which file, expected and found, and nothing is left in the cache."""
+    serve(monkeypatch, b"a page that says 404")
+    found = hashlib.sha256(b"a page that says 404").hexdigest()
+    with pytest.raises(FetchError, match=rf"sub/r\.npy .*expected sha256:\w+, found .*{found}"):
+        locate(make_entry(), owner="lab", base_url=URL)
+    assert kept() == []
+
+
+def test_offline_says_what_to_do():
+    """Without network the error names the command, the mirror and the hash."""
+    with pytest.raises(FetchError, match=r"neurosage fetch lab/one.*NEUROSAGE_MIRROR.*sha256:"):
+        locate(make_entry(), owner="lab/one", base_url=URL)
+    assert kept() == []
+
+
+def test_a_damaged_cached_file_is_fetched_again(monkeypatch):
+    """A file that rotted in the cache is neither used nor left there."""
+    serve(monkeypatch, CONTENT)
+    path = locate(make_entry(), owner="lab", base_url=URL)
+    path.write_bytes(b"rotten")
+    assert not is_available(make_entry())
+    assert locate(make_entry(), owner="lab", base_url=URL).read_bytes() == CONTENT
+    path.write_bytes(b"rotten")
+    serve(monkeypatch, None)
+    with pytest.raises(FetchError, match="cannot be fetched"):
+        locate(make_entry(), owner="lab", base_url=URL)
+    assert kept() == []
+
+
+@pytest.mark.parametrize("size", [True, False], ids=["size", "no size"])
+def test_a_mirror_is_searched_by_content(tmp_path, monkeypatch, size):
+    """A mirror's file is found below it under any name, also when added later."""
+    mirror = tmp_path / "mirror"
+    (mirror / "deep").mkdir(parents=True)
+    (mirror / "wrong.npy").write_bytes(b"others")  # as long as the right one
+    monkeypatch.setenv("NEUROSAGE_MIRROR", str(mirror))
+    entry = make_entry(size=size)
+    with pytest.raises(FetchError, match="no file below NEUROSAGE_MIRROR"):
+        locate(entry, owner="lab", download=False)
+    (mirror / "deep" / "renamed.npy").write_bytes(CONTENT)
+    assert locate(entry, owner="lab").name == "renamed.npy"
+    assert is_available(entry)
+    assert kept() == []
+
+
+def test_a_mirror_that_is_no_folder_is_named(monkeypatch, tmp_path):
+    """A misspelt mirror is an error, not an empty one."""
+    monkeypatch.setenv("NEUROSAGE_MIRROR", str(tmp_path / "nowhere"))
+    with pytest.raises(FetchError, match="nowhere.*is not a folder"):
+        locate(make_entry(), owner="lab")
+
+
+def test_a_file_beside_its_card_comes_first_and_is_verified(tmp_path):
+    """A changed file beside its card is an error, and stays where it is."""
+    beside = tmp_path / "sub" / "r.npy"
+    beside.parent.mkdir()
+    beside.write_bytes(CONTENT)
+    assert locate(make_entry(), owner="lab", card_folder=tmp_path) == beside
+    beside.write_bytes(b"changed")
+    assert not is_available(make_entry(), card_folder=tmp_path)
+    with pytest.raises(FetchError, match=r"r\.npy is not the file.*expected sha256:.*found sha256"):
+        locate(make_entry(), owner="lab", card_folder=tmp_path)
+    assert beside.read_bytes() == b"changed"
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path):
+    """A card's folder cannot reach out by a symbolic link."""
+    outside = tmp_path / "outside.npy"
+    outside.write_bytes(CONTENT)
+    folder = tmp_path / "lab" / "sub"
+    folder.mkdir(parents=True)
+    (folder / "r.npy").symlink_to(outside)
+    with pytest.raises(FetchError, match="leads out of its card's folder"):
+        locate(make_entry(), owner="lab", card_folder=tmp_path / "lab")
