@@ -4,7 +4,7 @@ import neurosage
 
 project = "neurosage"
 author = "The neurosage developers"
-copyright = "2026, The neurosage developers"
+copyright = "2026, The neurosage developers"  # noqa: A001  # Sphinx' name
 release = neurosage.__version__
 extensions = [
     "myst_parser",

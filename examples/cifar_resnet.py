@@ -49,9 +49,6 @@ class CifarResNet(nn.Module):
         self.layer2 = self._stage(16, 32, 2, blocks)
         self.layer3 = self._stage(32, 64, 2, blocks)
         self.linear = nn.Linear(64, classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(module.weight)
 
     @staticmethod
     def _stage(channels_in: int, channels: int, stride: int, blocks: int) -> nn.Sequential:

@@ -18,7 +18,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neurosage.data.assembly import assembly, average_repetitions, average_time, select
+    from neurosage.data.assembly import assembly, select
+    from neurosage.data.average import average_repetitions, average_time
     from neurosage.data.registry import (
         list_stimuli,
         list_teachers,
@@ -67,7 +68,8 @@ __all__ = [
 
 _MODULES = {
     "neurosage.errors": ("NeurosageError",),
-    "neurosage.data.assembly": ("assembly", "average_repetitions", "average_time", "select"),
+    "neurosage.data.assembly": ("assembly", "select"),
+    "neurosage.data.average": ("average_repetitions", "average_time"),
     "neurosage.data.registry": (
         "list_stimuli",
         "list_teachers",

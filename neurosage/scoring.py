@@ -274,6 +274,7 @@ def score(
 
     network = as_model(model)
     modules_to_hook(network.module, layers)
+    _check_layer_method(normalise_layers)
     teacher = load_teacher(teacher) if isinstance(teacher, str) else teacher
     prepared = prepare(
         teacher, distance=distance, comparison=comparison, normalise=normalise, backend=backend
@@ -291,6 +292,14 @@ def score(
     logger.info("recorded %d stimuli, %d units", *recorded.shape)
     found = similarity_to(prepared, recorded, normalise=normalise_layers, undefined="nan")
     return Score(_gather(found, recorded, network, teacher))
+
+
+def _check_layer_method(method: str) -> None:
+    from neurosage.rsa.normalise import check_method
+
+    check_method(method)
+    if method == "noise":
+        raise InputError("normalise_layers='noise' needs repetitions; networks answer once.")
 
 
 def _gather(

@@ -38,7 +38,7 @@ def _neurosage(
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, help="Say more; twice for debugging.")
     ] = 0,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001  # its callback prints it
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
     ] = False,

@@ -118,7 +118,9 @@ def _print(result: Score) -> None:
     console.print(title, markup=False, style="bold")
     if made["teacher_kind"] == "simulated":
         console.print("This teacher is SIMULATED: it was measured in no animal.", style="yellow")
+    console.print("Most similar layer of each region:")
     console.print(_best_table(result))
+    console.print("All layers, in the order they were asked for or run:")
     console.print(_layer_table(result))
     console.print(_footnote(result), markup=False)
 
@@ -127,7 +129,7 @@ def _best_table(result: Score) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("region", "best layer", title="Most similar layer", title_justify="left")
+    table = Table("region", "best layer")
     table.add_column("similarity", justify="right")
     for row in result.best.itertuples():
         table.add_row(escape(str(row.region)), escape(str(row.layer)), f"{row.similarity:.3f}")
@@ -140,7 +142,7 @@ def _layer_table(result: Score) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("layer", title="All layers, input to output", title_justify="left")
+    table = Table("layer")
     table.add_column("units", justify="right")
     regions = [str(region) for region in result.similarity.region.values]
     for region in regions:

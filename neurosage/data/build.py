@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -104,7 +105,6 @@ def _read(
             f"part {name!r} of the card {card.id!r} lacks neuroids = {{ region = … }}."
         )
     reader = importlib.import_module(f"neurosage.data.formats.{entry.format}")
-    options: dict[str, Any] = {k: v for k, v in part.neuroids.items() if k != "region"}
     responses: xr.DataArray = reader.read(
         _path(card, folder, name, entry),
         entry.dims,
@@ -112,8 +112,13 @@ def _read(
         region=str(part.neuroids["region"]),
         key=entry.key,
         unit=entry.unit,
-        **options,
     )
+    shared = {key: value for key, value in part.neuroids.items() if key != "region"}
+    number = responses.sizes["neuroid"]
+    columns = {
+        key: ("neuroid", np.array([value] * number, object)) for key, value in shared.items()
+    }
+    responses = responses.assign_coords(columns)
     return responses.rename(card.full_id(name))
 
 

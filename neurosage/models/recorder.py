@@ -77,7 +77,7 @@ class Recorder:
         if output.is_contiguous():
             return output.flatten(1).index_select(1, self._flat[name])
         # Flattening would copy the whole of a channels-last output.
-        everywhere = (slice(None), *self._places[name])
+        everywhere: Any = (slice(None), *self._places[name])
         return output[everywhere]
 
     def collect(self) -> None:

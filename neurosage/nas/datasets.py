@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +27,7 @@ class DataSpec:
     name : str
         ``digits`` (those that no built-in teacher is shown), ``cifar-100``, or
         ``image-folders``.
-    path : tuple of str
+    path : str or sequence of str
         Where the files are: torchvision's folder ``cifar-100-python``, of which the
         train set is read, or folders or zips of class folders, merged by class name.
     train : int, optional
@@ -48,7 +48,7 @@ class DataSpec:
     """
 
     name: str
-    path: tuple[str, ...] = ()
+    path: str | Path | Sequence[str | Path] = ()
     train: int | None = None
     valid: int | None = None
     size: int | None = None
@@ -57,12 +57,11 @@ class DataSpec:
 
     def __post_init__(self) -> None:
         """Refuse what names no data; one path may be given as a string."""
-        path = (self.path,) if isinstance(self.path, str | Path) else self.path
-        object.__setattr__(self, "path", tuple(str(each) for each in path))
+        object.__setattr__(self, "path", self.paths)
         if self.name not in _SOURCES:
             raise unknown("data set", self.name, _SOURCES)
         if self.name == "digits" and self.path:
-            raise InputError(f"the data set digits takes no path, but was given {self.path}.")
+            raise InputError(f"the data set digits takes no path, but was given {self.paths}.")
         if self.name != "digits" and not self.path:
             raise InputError(
                 f"the data set {self.name} needs a path: folders or zips of class folders"
@@ -72,6 +71,12 @@ class DataSpec:
             value = getattr(self, field)
             if value is not None and value < least:
                 raise InputError(f"data: {field} = {value}, but must be at least {least}.")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The sources, also where one is given."""
+        path = (self.path,) if isinstance(self.path, str | Path) else self.path
+        return tuple(str(each) for each in path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +175,7 @@ def pin_data(spec: DataSpec) -> DataSpec:
     """
     if spec.name == "digits":
         return dataclasses.replace(spec, content_hash=_digits(spec).content_hash)
-    return dataclasses.replace(spec, content_hash=hash_sources(spec.path))
+    return dataclasses.replace(spec, content_hash=hash_sources(spec.paths))
 
 
 @lru_cache(maxsize=2)
@@ -178,7 +183,7 @@ def _load_split(spec: DataSpec) -> Split:
     source = _SOURCES[spec.name](spec)
     if source.content_hash != spec.content_hash:
         raise InputError(
-            f"the data set {spec.name} {list(spec.path)} has changed: its hash is "
+            f"the data set {spec.name} {list(spec.paths)} has changed: its hash is "
             f"{source.content_hash[:12]}…, but {str(spec.content_hash)[:12]}… was expected."
         )
     n = len(source.labels)
@@ -236,14 +241,14 @@ def _part(source: LabelledImages, chosen: npt.NDArray[np.int64]) -> ImageData:
 
 def _files(spec: DataSpec) -> LabelledImages:
     wanted = spec.content_hash or ""
-    return read_sources(spec.path, size=spec.size, content_hash=wanted, cache=cache_folder())
+    return read_sources(spec.paths, size=spec.size, content_hash=wanted, cache=cache_folder())
 
 
 def _cifar(spec: DataSpec) -> LabelledImages:
     source = _files(spec)
     if len(source.classes) != 100:
         raise InputError(
-            f"{list(spec.path)} hold {len(source.classes)} classes (first: "
+            f"{list(spec.paths)} hold {len(source.classes)} classes (first: "
             f"{list(source.classes[:3])}), but CIFAR-100 has 100; for other images say "
             'name = "image-folders".'
         )

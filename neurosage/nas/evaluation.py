@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
@@ -66,7 +67,7 @@ class Evaluation:
         teachers: Sequence[str],
         layers: Sequence[str],
         numbers: Mapping[str, float],
-        losses: Sequence[float] = (),
+        losses: npt.ArrayLike = (),
         attrs: Mapping[str, Any] | None = None,
     ) -> Evaluation:
         """Put an evaluation together.
@@ -81,7 +82,7 @@ class Evaluation:
             From input to output.
         numbers : mapping of str to float
             The scalars; those left out are NaN, counts 0.
-        losses : sequence of float
+        losses : array_like, shape (step,)
             Training loss of each step.
         attrs : mapping, optional
             Provenance: strings, numbers, or lists of them.

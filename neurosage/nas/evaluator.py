@@ -29,7 +29,7 @@ __all__ = ["CandidateFailed", "Evaluation", "Progress", "Task", "TeacherSpec", "
 
 
 def pin(task: Task) -> Task:
-    """Check the space, the data and the teachers of a search; fill in content hashes.
+    """Check all that a search needs, read it once, and fill in content hashes.
 
     Called once, in the search process, before anything costly; the tasks of the
     candidates are then ``dataclasses.replace(pinned, k=…, architecture=…)``. What
@@ -48,13 +48,20 @@ def pin(task: Task) -> Task:
     Raises
     ------
     InputError
-        If a space, an option, a path, a teacher, a region, a distance, a
-        comparison or a normalisation is none that there is.
+        If a space, an option, a device, a path, a teacher, a region, a distance, a
+        comparison or a normalisation is none that there is, or there are fewer
+        images than wanted.
     """
+    from neurosage.nas.listening import listeners
+    from neurosage.nas.trainer import check_device, preprocessing_of
+
     make_space(task.space, task.space_options)
+    check_device(task.device)
     data = task.data if task.data.content_hash else pin_data(task.data)
     teachers = tuple(spec if spec.content_hash else pin_teacher(spec) for spec in task.teachers)
-    return replace(task, data=data, teachers=teachers)
+    pinned = replace(task, data=data, teachers=teachers)
+    listeners(pinned, preprocessing_of(task.recipe, load_data(data).train.shape[1:]))
+    return pinned
 
 
 def evaluate(task: Task, progress: Callable[[Progress], None] | None = None) -> Evaluation:

@@ -106,13 +106,18 @@ def read_sources(
     Raises
     ------
     InputError
-        If there are no images, they are unreadable or of several sizes, or class
-        folders stand in several places.
+        If there are no images, they are unreadable, of several sizes, or not those
+        of the hash, or class folders stand in several places.
     """
     digest = hashlib.sha256(f"{CACHE_FORMAT} {content_hash} {size}".encode()).hexdigest()
     stem = None if cache is None else cache / "images" / digest[:32]
     if stem is not None and stem.with_suffix(".npy").exists():
         return _from_cache(stem, content_hash)
+    if hash_sources(paths) != content_hash:
+        raise InputError(
+            f"the images in {[str(path) for path in paths]} have changed since the search began "
+            "with them: restore them, or begin a new search."
+        )
     images, names = _read_all([_existing(path) for path in paths], size)
     classes = tuple(sorted(set(names)))
     index = {name: i for i, name in enumerate(classes)}
@@ -158,7 +163,8 @@ def _is_image(name: str) -> bool:
 
 
 def _read_all(paths: Sequence[Path], size: int | None) -> tuple[npt.NDArray[np.uint8], list[str]]:
-    blocks, names = [], []
+    blocks: list[npt.NDArray[np.uint8]] = []
+    names: list[str] = []
     for path in paths:
         if cifar_folder(path):
             images, labels = read_cifar(path)

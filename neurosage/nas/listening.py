@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 import xarray as xr
@@ -22,10 +23,11 @@ from neurosage.errors import InputError
 from neurosage.models.preprocess import Preprocessing
 from neurosage.models.record import record_batches
 from neurosage.nas.task import Task, TeacherSpec, pin_teacher
+from neurosage.nas.trainer import memory_format
 from neurosage.rsa.similarity import Prepared, prepare, similarity_to
 
 LARGEST_INPUTS = 512 * 2**20
-BATCH = 128
+BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,15 @@ class Inputs:
     preprocessing: Preprocessing
     tensor: torch.Tensor | None
     content_hash: str
+
+    def batches(self, device: str | torch.device) -> Iterator[torch.Tensor]:
+        """Give float32 (at most 64, 3, height, width), in the device's faster layout."""
+        if self.tensor is None:
+            parts: Iterable[torch.Tensor] = self.preprocessing.batches(self.stimuli, BATCH)
+        else:
+            parts = torch.split(self.tensor, BATCH)
+        layout = memory_format(device)
+        return (part.to(device=device, memory_format=layout) for part in parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +210,11 @@ def listen(
         started = time.perf_counter()
         key = teacher.inputs.content_hash
         if key not in recorded:
-            recorded[key] = _record(model, layers, teacher.inputs, units, seed, device)
+            images = teacher.inputs.batches(device)
+            recorded[key] = _assembled(
+                record_batches(model, images, layers, units=units, seed=seed, device=device),
+                teacher.inputs.stimuli,
+            )
         record_seconds += time.perf_counter() - started
         started = time.perf_counter()
         found = similarity_to(teacher.prepared, recorded[key], undefined="nan")
@@ -210,28 +225,14 @@ def listen(
     return Heard(similarity, undefined, record_seconds, similarity_seconds)
 
 
-def _record(
-    model: nn.Module,
-    layers: Sequence[str],
-    inputs: Inputs,
-    units: int,
-    seed: int,
-    device: str | torch.device,
+def _assembled(
+    patterns: Mapping[str, npt.NDArray[np.float32]], stimuli: StimulusSet
 ) -> xr.DataArray:
-    images = inputs.preprocessing.batches(inputs.stimuli, BATCH)
-    patterns = record_batches(
-        model,
-        images if inputs.tensor is None else inputs.tensor,
-        layers,
-        units=units,
-        seed=seed,
-        batch_size=BATCH,
-        device=device,
-    )
+    counts = [values.shape[1] for values in patterns.values()]
     return assembly(
-        np.concatenate([patterns[layer] for layer in layers], axis=1),
-        stimulus_id=inputs.stimuli.stimulus_ids,
-        region=np.repeat(np.array(layers, object), [patterns[each].shape[1] for each in layers]),
+        np.concatenate(list(patterns.values()), axis=1),
+        stimulus_id=stimuli.stimulus_ids,
+        region=np.repeat(np.array(list(patterns), object), counts),
     )
 
 

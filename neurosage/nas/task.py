@@ -42,6 +42,13 @@ class TeacherSpec:
     normalise: str | None = None
     content_hash: str | None = None
 
+    def __post_init__(self) -> None:
+        """Take any sequence of regions, and refuse none at all."""
+        if self.regions is not None:
+            object.__setattr__(self, "regions", tuple(self.regions))
+            if not self.regions:
+                raise InputError(f"teacher {self.id!r}: name regions, or leave them out for all.")
+
 
 def pin_teacher(spec: TeacherSpec) -> TeacherSpec:
     """Return the spec with the hash of what the teacher holds now.

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from neurosage.nas.catalogue import make_space
+from neurosage.nas.outline import outline
 from neurosage.nas.run import Run
 from neurosage.report import plots
-from neurosage.report.page import figure_html, paragraph, section, table_html
+from neurosage.report.page import figure_html, paragraph, section, table_html, write_page
 
 SHOWN = 10
+OUTLINE = (
+    "An architecture is written step by step, divided by |: the options in the order of the "
+    "space's choices, then < and the earlier steps that it listens to (0 is the image)."
+)
 
 
 def best_section(run: Run, extra: pd.Series | None = None) -> str:
@@ -31,6 +38,8 @@ def best_section(run: Run, extra: pd.Series | None = None) -> str:
     """
     frame = run.to_frame()
     finished = frame[frame["state"] == "finished"].head(SHOWN)
+    settings = run.config.space
+    space = make_space(settings.name, settings.options)
     shown = pd.DataFrame(
         {
             "rank": finished["rank"].astype(int),
@@ -42,37 +51,15 @@ def best_section(run: Run, extra: pd.Series | None = None) -> str:
             "parameters": finished["parameters"].astype(int),
             "MACs": finished["macs"].astype(int),
             "examples seen": finished["examples"].astype(int),
-            "architecture": [describe(json.loads(a)) for a in finished["architecture"]],
+            "architecture": [outline(space, json.loads(a)) for a in finished["architecture"]],
         }
     )
-    parts = [table_html(shown)]
+    parts = [table_html(shown), paragraph(OUTLINE, note=True)]
     failed = frame[frame["state"] == "failed"]
     if len(failed):
         reasons = failed[["k", "reason"]].rename(columns={"k": "candidate"})
         parts += [paragraph(f"{len(failed)} candidates failed:", note=True), table_html(reasons)]
     return section(f"The best {len(shown)} of {len(frame)} candidates", *parts)
-
-
-def describe(architecture: dict[str, object]) -> str:
-    """Say an architecture in a few words.
-
-    Parameters
-    ----------
-    architecture : dict
-        Choice name to option.
-
-    Returns
-    -------
-    str
-        The first choices, without connections that are not made.
-
-    Examples
-    --------
-    >>> describe({"layers": 2, "layer1.filters": 32, "layer1.from_image": False})
-    'layers 2, layer1.filters 32'
-    """
-    said = [f"{k} {v}" if v is not True else k for k, v in architecture.items() if v is not False]
-    return ", ".join(said[:12]) + (" …" if len(said) > 12 else "")
 
 
 def progress_section(run: Run) -> str:
@@ -147,3 +134,30 @@ def score_name(run: Run) -> str:
     weight = "" if settings.performance_weight == 1 else f"{settings.performance_weight:g} · "
     parts = [] if settings.performance_weight == 0 else [f"{weight}P"]
     return " + ".join([*parts, f"{settings.alpha:g} · TG"])
+
+
+def write_report(run: Run, path: str | Path | None = None) -> Path:
+    """Write a page about a run.
+
+    Parameters
+    ----------
+    run : Run
+        A search, ended or not.
+    path : str or Path, optional
+        Where; ``report.html`` in the run's folder if omitted.
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+    """
+    config = run.config
+    teachers = ", ".join(teacher.id for teacher in config.teacher)
+    budget = config.training.epochs
+    length = f"{config.training.steps} steps" if budget is None else f"{budget} epochs"
+    lead = (
+        f"{len(run.candidates())} candidates of {config.search.candidates} in {config.space.name}, "
+        f"each trained {length} on {config.data.name}, score {score_name(run)}, teacher {teachers}."
+    )
+    sections = [progress_section(run), trade_section(run), best_section(run)]
+    return write_page(path or run.folder / "report.html", f"Search {run.name}", lead, sections)

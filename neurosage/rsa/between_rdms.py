@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Backend, Floats, check_stimulus_count
 from neurosage.rsa.rdm import condensed_rdms, is_rdms
@@ -16,7 +17,7 @@ from neurosage.rsa.rdm import condensed_rdms, is_rdms
 
 def holds_rdms_only(source: Any) -> bool:
     """Tell whether a value is RDMs, or a teacher that holds nothing else."""
-    return is_rdms(source) or getattr(source, "assembly", source) is None
+    return is_rdms(source) or (isinstance(source, Teacher) and source.assembly is None)
 
 
 def compare_rdms(

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from neurosage.data.assembly import average_repetitions, check_assembly
+from neurosage.data.assembly import check_assembly
+from neurosage.data.average import average_repetitions
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Floats
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurosage.data.assembly import align, average_repetitions, check_assembly, region_names
+from neurosage.data.assembly import align, check_assembly, region_names
+from neurosage.data.average import average_repetitions
 from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Floats
@@ -153,9 +154,9 @@ def responses_of(source: Source) -> xr.DataArray:
     InputError
         If it is neither, has time bins, or the teacher holds only RDMs.
     """
-    responses = source if isinstance(source, xr.DataArray) else getattr(source, "assembly", source)
+    responses = source.assembly if isinstance(source, Teacher) else source
     if responses is None:
-        raise InputError(f"teacher {getattr(source, 'id', '')!r} holds RDMs only, no responses.")
+        raise InputError(f"{source!r} holds RDMs only, no responses.")
     check_assembly(responses)
     if "time_bin" in responses.dims:
         raise InputError(
@@ -173,9 +174,10 @@ def own_normalisation(source: Source, normalise: str | None) -> str:
     InputError
         If it is unknown.
     """
-    method = getattr(source, "normalise", "none") if normalise is None else normalise
-    check_method(str(method))
-    return str(method)
+    own = source.normalise if isinstance(source, Teacher) else "none"
+    method = own if normalise is None else normalise
+    check_method(method)
+    return method
 
 
 def check_policy(nan: str) -> None:

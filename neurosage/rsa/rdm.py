@@ -11,7 +11,13 @@ import xarray as xr
 from neurosage import __version__
 from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
-from neurosage.rsa.backends.base import Backend, Floats, check_offers, get_backend
+from neurosage.rsa.backends.base import (
+    Backend,
+    Floats,
+    check_memory,
+    check_offers,
+    get_backend,
+)
 from neurosage.rsa.patterns import Patterns, Source, read_patterns
 
 DIMS = ("region", "stimulus_i", "stimulus_j")
@@ -77,6 +83,11 @@ def rdms(
     check_offers(engine, distance)
     patterns = read_patterns(teacher_or_assembly, normalise=normalise, by=by, nan=nan)
     n = len(patterns.stimulus_ids)
+    check_memory(
+        8 * n * n * (len(patterns.regions) + 1),
+        f"{len(patterns.regions)} RDMs of {n} stimuli",
+        "Compare the assemblies themselves (similarity), which forms no RDM.",
+    )
     values = np.zeros((len(patterns.regions), n, n))
     for square, region in zip(values, patterns.regions, strict=True):
         _fill(square, engine.rdm(patterns.required(region, distance), distance))

@@ -243,7 +243,8 @@ def _from_rdms(prepared: Prepared, source: Source, normalise: str | None) -> _Fo
     settings, backend = prepared.settings, prepared.backend
     if prepared.rdms is None:
         raise InputError("one side holds RDMs only: prepare that one, or call similarity(a, b).")
-    given = rdms(source, settings["distance"], settings["by"], normalise, backend, settings["nan"])
+    how = {"by": settings["by"], "nan": settings["nan"]}
+    given = rdms(source, settings["distance"], normalise=normalise, backend=backend, **how)
     names = tuple(map(str, given["region"].values))
     values, dropped = compare_rdms(given, prepared.rdms, backend, settings["comparison"])
     flat = {name: FLAT for name, row in zip(names, values, strict=True) if np.isnan(row).any()}

@@ -86,9 +86,8 @@ def by_neurosage(candidate: xr.DataArray, teacher: xr.DataArray) -> np.ndarray:
 def by_rsatoolbox(candidate: xr.DataArray, teacher: xr.DataArray) -> np.ndarray:
     sides = []
     for side in (candidate, teacher):
-        matrices = [
-            ns.select(side, region=name).values for name in dict.fromkeys(side.region.values)
-        ]
+        names = dict.fromkeys(side.region.values)
+        matrices = [ns.select(side, region=name).values for name in names]
         datasets = [rsatoolbox.data.Dataset(matrix) for matrix in matrices]
         rdms = [rsatoolbox.rdm.calc_rdm(each, method="correlation") for each in datasets]
         sides.append(rsatoolbox.rdm.concat(rdms))
@@ -120,8 +119,13 @@ def table(dtype: str, ours: Timed, theirs: Timed) -> bool:
     print(f"{'largest difference':28}{apart:>10.1e}")
     print(f"{'calls':28}{len(ours.wall):>10}{len(theirs.wall):>13}")
     reached = [wall[1] / wall[0] >= FASTER, apart <= EQUAL, ours.memory < MEGABYTES]
-    named = zip((f"{FASTER:g}x faster", f"equal to {EQUAL}", f"< {MEGABYTES:g} MB"), reached)
-    print("; ".join(f"{name}: {'yes' if each else 'NO'}" for name, each in named), flush=True)
+    named = (f"{FASTER:g}x faster", f"equal to {EQUAL}", f"< {MEGABYTES:g} MB")
+    print(
+        "; ".join(
+            f"{name}: {'yes' if each else 'NO'}" for name, each in zip(named, reached, strict=True)
+        ),
+        flush=True,
+    )
     return all(reached)
 
 

@@ -112,7 +112,7 @@ def test_a_mirror_is_searched_by_content(tmp_path, monkeypatch, size):
 def test_a_mirror_that_is_no_folder_is_named(monkeypatch, tmp_path):
     """A misspelt mirror is an error, not an empty one."""
     monkeypatch.setenv("NEUROSAGE_MIRROR", str(tmp_path / "nowhere"))
-    with pytest.raises(FetchError, match="nowhere.*is not a folder"):
+    with pytest.raises(FetchError, match=r"nowhere.*is not a folder"):
         locate(make_entry(), owner="lab")
 
 

@@ -12,7 +12,7 @@ from neurosage.nas.catalogue import list_explorers, list_spaces, make_explorer, 
 from neurosage.nas.explorers.random import RandomExplorer
 from neurosage.nas.explorers.tpe import TPEExplorer
 from neurosage.nas.graph import Graph
-from neurosage.nas.space import Choice, Observation, assign, draw, to_json
+from neurosage.nas.space import Choice, Observation, assign, draw, seen_keys, to_json
 from neurosage.nas.spaces.convnet import convnet_5, convnet_10
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -128,18 +128,20 @@ def test_tpe_is_hyperopt_with_running_and_failed():
 
     space = Cell()
     expression = {c.name: hp.choice(c.name, list(c.options)) for c in space.choices}
-    history = random_history(space, 30)
+    history = random_history(space, 40)
     history[5] = Observation(history[5].architecture, history[5].key, None)
-    running = [past.architecture for past in random_history(space, 3, seed=1)]
-    expected = hyperopt_choice(
-        expression,
-        as_indices(space, history),
-        seed=4,
-        draws=2,
-        running=[indices(space, each) for each in running],
-    )
-    found = TPEExplorer(draws=2).propose(space, history, running, seed=4)
-    assert indices(space, found) == expected
+    running = [past.architecture for past in random_history(space, 30, seed=1)]
+    held, positions = as_indices(space, history), [indices(space, each) for each in running]
+    compared = changed = 0
+    for seed in range(8):
+        expected = hyperopt_choice(expression, held, seed, 3, positions)
+        theirs = assign(space, lambda c, x=expected: c.options[x[c.name]])
+        if space.graph(theirs).key() not in seen_keys(space, history, running):
+            assert TPEExplorer(draws=3).propose(space, history, running, seed) == theirs
+            compared += 1
+            changed += expected != hyperopt_choice(expression, held, seed, 3)
+    assert compared >= 4
+    assert changed >= 1
 
 
 def test_tpe_is_hyperopt_on_conditional_choices():

@@ -73,7 +73,7 @@ def test_key_ignores_numbering(data):
     assert renumber(graph, order).key() == graph.key()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(graphs(most=5), graphs(most=5))
 def test_key_is_isomorphism(one, two):
     """Two graphs have one key if and only if they are isomorphic once pruned."""
@@ -141,21 +141,28 @@ def test_labels_count():
     assert one.key() != two.key()
 
 
+def rings(*sizes):
+    """Rings of equal nodes, each fed by the image and heard by the answer."""
+    edges, first = [], 2
+    for size in sizes:
+        ring = range(first, first + size)
+        for a, b in zip(ring, [*ring[1:], ring[0]], strict=True):
+            edges += [(a, b, "x"), (b, a, "x")]
+        edges += [(0, a, "in") for a in ring] + [(a, 1, "out") for a in ring]
+        first += size
+    return Graph(("",) * first, tuple(edges), (0,), (1,))
+
+
 def test_refinement_alone_would_not_do():
     """A ring of six and two rings of three look alike to every node, but differ."""
-
-    def rings(*sizes):
-        edges, first = [], 2
-        for size in sizes:
-            ring = range(first, first + size)
-            for a, b in zip(ring, [*ring[1:], ring[0]], strict=True):
-                edges += [(a, b, "x"), (b, a, "x")]
-            edges += [(0, a, "in") for a in ring] + [(a, 1, "out") for a in ring]
-            first += size
-        return Graph(("",) * first, tuple(edges), (0,), (1,))
-
     assert rings(6).key() != rings(3, 3).key()
-    assert rings(3, 3).key() == renumber(rings(3, 3), [7, 6, 0, 2, 4, 1, 3, 5]).key()
+
+
+@pytest.mark.parametrize("sizes", [(3, 3), (4, 3), (6, 3, 3)], ids=str)
+def test_ties_are_broken_the_same_way(sizes):
+    """Where nodes look alike but are not, it does not matter which is singled out first."""
+    keys = {rings(*order).key() for order in itertools.permutations(sizes)}
+    assert len(keys) == 1
 
 
 @pytest.mark.parametrize("length", [1, 2])

@@ -81,6 +81,12 @@ def test_module_is_left_alone():
     assert not any(part._forward_hooks for part in module.modules())
 
 
+def test_maps_of_one_pixel_are_counted():
+    """Batch normalisation of a single value, which training refuses, does not stand in the way."""
+    module = nn.Sequential(nn.Conv2d(3, 4, 8), nn.BatchNorm2d(4)).train()
+    assert count_macs(module, (3, 8, 8)) == (3 * 4 * 64, 3 * 4 * 64 + 4 + 8)
+
+
 def test_huge_networks_cost_nothing_to_count():
     """A network of 10¹⁵ multiply-accumulates and 400 GB of weights is counted at once."""
     with torch.device("meta"):

@@ -150,3 +150,34 @@ def check_stimulus_count(count: int) -> None:
             f"{count} stimuli make {count * (count - 1) // 2} distances; comparing RDMs needs "
             "at least 3 stimuli, and far more to mean anything."
         )
+
+
+def check_memory(needed: int, what: str, instead: str) -> None:
+    """Refuse work that would not fit into the memory that is free now.
+
+    Parameters
+    ----------
+    needed : int
+        Bytes.
+    what : str
+        What needs them.
+    instead : str
+        What to do about it, as a sentence.
+
+    Raises
+    ------
+    InputError
+        If that is not free.
+
+    Examples
+    --------
+    >>> check_memory(8_000, "the RDM of 45 stimuli", "Take fewer stimuli.")
+    """
+    import psutil
+
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise InputError(
+            f"{what} would take {needed / 1e9:.1f} GB, but {available / 1e9:.1f} GB are free. "
+            f"{instead}"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -43,17 +43,24 @@ class RsatoolboxBackend:
 
     def rdm(self, patterns: Patterns, distance: str) -> Floats:
         """Return the upper triangle of one RDM; see `Backend.rdm`."""
-        from rsatoolbox.data import Dataset
-        from rsatoolbox.rdm import calc_rdm
+        from rsatoolbox.data.dataset import Dataset
+        from rsatoolbox.rdm.calc import calc_rdm
 
-        dataset = Dataset(np.asarray(patterns, dtype=np.float64))
-        return np.asarray(calc_rdm(dataset, method=distance).dissimilarities[0], np.float64)
+        rdms: Any = cast(Any, calc_rdm)(
+            cast(Any, Dataset)(np.asarray(patterns, dtype=np.float64)), method=distance
+        )
+        return np.asarray(rdms.dissimilarities[0], np.float64)
 
-    def prepare(self, patterns: Iterable[Patterns], distance: str, comparison: str) -> Side:
+    def prepare(  # the same side serves every comparison
+        self,
+        patterns: Iterable[Patterns],
+        distance: str,
+        comparison: str,  # noqa: ARG002
+    ) -> Side:
         """Return one side of a comparison; see `Backend.prepare`."""
         return Side(np.stack([self.rdm(each, distance) for each in patterns]))
 
-    def path(self, side_a: Side, side_b: Side) -> str:
+    def path(self, side_a: Side, side_b: Side) -> str:  # noqa: ARG002
         """Name the way taken: always ``pairwise``."""
         return "pairwise"
 
@@ -63,10 +70,12 @@ class RsatoolboxBackend:
 
     def compare(self, rdms_a: Floats, rdms_b: Floats, comparison: str) -> Floats:
         """Return the similarities of RDMs; see `Backend.compare`."""
-        from rsatoolbox.rdm import RDMs, compare
+        from rsatoolbox.rdm.compare import compare
+        from rsatoolbox.rdm.rdms import RDMs
 
+        make = cast(Any, RDMs)
         with np.errstate(invalid="ignore", divide="ignore"):
-            values = compare(RDMs(rdms_a), RDMs(rdms_b), method=COMPARISONS[comparison])
+            values = compare(make(rdms_a), make(rdms_b), method=COMPARISONS[comparison])
         result = np.clip(np.asarray(values, np.float64), -1.0, 1.0)
         result[_flat(rdms_a, comparison)] = np.nan
         result[:, _flat(rdms_b, comparison)] = np.nan

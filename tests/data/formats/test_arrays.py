@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from neurosage.data.assembly import average_repetitions
+from neurosage.data.average import average_repetitions
 from neurosage.data.formats.arrays import read
 from neurosage.errors import InputError
 

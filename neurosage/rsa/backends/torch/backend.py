@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from neurosage.errors import InputError, unknown
-from neurosage.rsa.backends.base import Floats, Patterns
+from neurosage.rsa.backends.base import Floats, Patterns, check_memory
 from neurosage.rsa.backends.torch import comparisons, distances, factored
 from neurosage.rsa.backends.torch.distances import Points
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # A pass over a pair costs about as much as this many multiplications of a product.
 PAIR_COST = 20
+# Distances, their order, ranks and the copies made on the way.
+PAIR_BYTES = 48
 
 
 class Region:
@@ -44,6 +46,12 @@ class Region:
     def unit(self) -> Tensor:
         """The RDM as a unit vector over pairs (pairwise path)."""
         points = self.points
+        n = len(points.squared)
+        check_memory(
+            PAIR_BYTES * n * (n - 1) // 2,
+            f"the pairs of {n} stimuli for {self.comparison!r} comparison",
+            "Take fewer stimuli, or comparison='pearson', which needs no pairs.",
+        )
         rounding = 10.0 * torch.finfo(points.x.dtype).eps
         return comparisons.unit_vector(distances.condensed(points), self.comparison, rounding)
 

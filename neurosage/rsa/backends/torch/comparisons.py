@@ -37,7 +37,7 @@ def unit_vector(distances: Tensor, comparison: str, rounding: float = 1e-12) -> 
     vector = ranks(distances) if comparison == "spearman" else distances
     if comparison != "cosine":
         vector = vector - vector.mean()
-    return vector / torch.linalg.vector_norm(vector)
+    return vector.div(torch.linalg.vector_norm(vector))
 
 
 def _is_flat(distances: Tensor, comparison: str, rounding: float) -> bool:

@@ -71,7 +71,7 @@ def make_points(patterns: Any, distance: str, dtype: torch.dtype, device: torch.
     """
     source = torch.from_numpy(_readable(patterns))
     n, p = source.shape
-    rows = min(n, max(1, CHUNK.get(device.type, LARGE_CHUNK) // p))
+    rows = min(n, chunk_rows(device, p))
     # One buffer for all chunks: memory taken anew for each would cost more than the sums.
     buffer = torch.empty(rows, p, dtype=torch.float64, device=device)
     means = torch.zeros(p, dtype=torch.float64, device=device)
@@ -90,6 +90,11 @@ def make_points(patterns: Any, distance: str, dtype: torch.dtype, device: torch.
         x.zero_()
         squared.zero_()
     return _with_unit(x, squared, distance)
+
+
+def chunk_rows(device: torch.device, width: int) -> int:
+    """Return how many rows of `width` numbers to work on at once."""
+    return max(1, CHUNK.get(device.type, LARGE_CHUNK) // width)
 
 
 def _readable(patterns: Any) -> np.ndarray[Any, Any]:

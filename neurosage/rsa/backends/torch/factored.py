@@ -20,6 +20,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from neurosage.rsa.backends.torch.distances import chunk_rows
+
 COMPARISONS = ("pearson", "cosine")
 BLOCK = 256
 
@@ -43,9 +45,27 @@ def cross_gram(x: Tensor, y: Tensor, widths: list[int]) -> Tensor:
     """
     totals = torch.zeros(y.shape[1], dtype=torch.float64, device=x.device)
     for start in range(0, x.shape[1], 4 * BLOCK):
-        product = x[:, start : start + 4 * BLOCK].T @ y
-        totals += product.square_().sum(0, dtype=torch.float64)
-    return torch.stack([part.sum() for part in torch.split(totals, widths)])
+        totals += column_squares(x[:, start : start + 4 * BLOCK].T @ y)
+    return torch.stack([part.sum() for part in totals.split_with_sizes(widths)])
+
+
+def column_squares(matrix: Tensor) -> Tensor:
+    """Return the sum of squares of each column, in float64, by chunks of rows.
+
+    Parameters
+    ----------
+    matrix : Tensor, shape (p, q)
+        Products; any precision.
+
+    Returns
+    -------
+    Tensor of float64, shape (q,)
+        Sums.
+    """
+    total = torch.zeros(matrix.shape[1], dtype=torch.float64, device=matrix.device)
+    for rows in torch.split(matrix, chunk_rows(matrix.device, matrix.shape[1])):
+        total += rows.double().square_().sum(0)
+    return total
 
 
 def own_gram(x: Tensor) -> float:
@@ -69,9 +89,8 @@ def own_gram(x: Tensor) -> float:
     total = torch.zeros((), dtype=torch.float64, device=x.device)
     for start in range(0, x.shape[1], BLOCK):
         stop = min(start + BLOCK, x.shape[1])
-        squares = (x[:, start:stop].T @ x[:, start:]).square_()
-        twice = 2.0 * squares.sum(dtype=torch.float64)
-        total += twice - squares[:, : stop - start].sum(dtype=torch.float64)
+        squares = column_squares(x[:, start:stop].T @ x[:, start:])
+        total += 2.0 * squares.sum() - squares[: stop - start].sum()
     return float(total)
 
 
@@ -94,8 +113,8 @@ def covariance(gram: Tensor, a: Tensor, b: Tensor, comparison: str) -> Tensor:
     """
     n = len(a)
     if comparison == "cosine":
-        return 2.0 * gram + n * (a @ b) + a.sum() * b.sum()
-    spread = n * ((a - a.mean()) @ (b - b.mean()))
+        return 2.0 * gram + n * (a * b).sum() + a.sum() * b.sum()
+    spread = n * ((a - a.mean()) * (b - b.mean())).sum()
     return 2.0 * gram + spread - 2.0 * a.sum() * b.sum() / (n - 1)
 
 

@@ -1,0 +1,236 @@
+"""``neurosage search``."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from neurosage.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pandas as pd
+    from rich.console import Console
+
+    from neurosage.nas.config import SearchConfig
+    from neurosage.nas.progress import Status
+    from neurosage.nas.run import Run
+
+app = typer.Typer()
+
+ROWS = 20
+LINE_SECONDS = 60.0
+
+
+@app.command()
+def search(
+    config: Annotated[Path | None, typer.Argument(help="The search's TOML file.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a search that was stopped or killed.")
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: training.epochs=1."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The run's folder is made in here.")] = Path("runs"),
+    example: Annotated[
+        bool, typer.Option("--example", help="Print a commented TOML file to start from.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+) -> None:
+    """Search for architectures, guided by a teacher; Ctrl-C loses nothing."""
+    from neurosage.nas.config import example_config, load_config
+
+    if example:
+        typer.echo(example_config(), nl=False)
+        return
+    if config is None:
+        raise InputError("which search? Give its TOML file; --example prints one to start from.")
+    chosen = load_config(config, settings or ())
+    folder = out / chosen.search.name
+    try:
+        with _progress() as show:
+            run = _run(chosen, folder, resume, show)
+    except KeyboardInterrupt:
+        _end_interrupted(folder, config, out, as_json)
+        raise typer.Exit(130) from None
+    _print(run, as_json)
+
+
+def _run(config: SearchConfig, folder: Path, resume: bool, show: Callable[[Status], None]) -> Run:
+    from neurosage.nas import search as searches
+
+    engine = config.engine.name or "local"
+    if resume:
+        total = config.search.candidates
+        return searches.resume(folder, total, config=config, engine=engine, progress=show)
+    return searches.search(config, out=folder.parent, engine=engine, progress=show)
+
+
+# ---- progress, on standard error -----------------------------------------------------
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Status], None]]:
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        with _bar(console) as show:
+            yield show
+    else:
+        yield _lines(console)
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[Callable[[Status], None]]:
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[state]}", markup=False),
+    )
+    with Progress(*columns, console=console) as bars:
+        main = bars.add_task("starting", total=None, state="")
+
+        def show(status: Status) -> None:
+            if status.news:
+                bars.console.print(status.news, markup=False)
+            done = status.finished + status.failed + sum(status.running.values())
+            bars.update(
+                main, description=status.name, total=status.total, completed=done,
+                state=_state(status),
+            )  # fmt: skip
+
+        yield show
+
+
+def _lines(console: Console) -> Callable[[Status], None]:
+    said = [time.monotonic()]
+    told_eta = [False]
+
+    def say(text: str) -> None:
+        said[0] = time.monotonic()
+        console.print(text, markup=False, soft_wrap=True)
+
+    def show(status: Status) -> None:
+        knows = not math.isnan(status.eta)  # NaN until the first steps
+        if status.news:
+            say(f"{status.news}  [{_state(status)}]")
+        elif (knows and not told_eta[0]) or time.monotonic() - said[0] > LINE_SECONDS:
+            say(_state(status))
+        told_eta[0] = told_eta[0] or knows
+
+    return show
+
+
+def _state(status: Status) -> str:
+    from neurosage.nas.progress import spell
+
+    parts = [f"{status.finished} of {status.total} finished"]
+    if status.failed:
+        parts.append(f"{status.failed} failed")
+    if status.best is not None:
+        parts.append(f"best P+TG {status.best.score:.3f}")
+    return ", ".join([*parts, f"{spell(status.eta)} left"])
+
+
+# ---- what came out, on standard output -------------------------------------------------
+
+
+def _end_interrupted(folder: Path, config: Path, out: Path, as_json: bool) -> None:
+    from neurosage.errors import RunError
+    from neurosage.nas.run import Run
+
+    try:
+        run = Run(folder)
+    except RunError:
+        typer.echo("interrupted before the search began", err=True)
+        return
+    _print(run, as_json)
+    where = "" if out == Path("runs") else f" --out {out}"
+    typer.echo(
+        f"interrupted; go on with: neurosage search {config} --resume{where} (and the same --set)",
+        err=True,
+    )
+
+
+def _print(run: Run, as_json: bool) -> None:
+    frame = run.to_frame()
+    if as_json:
+        rows = json.loads(frame.to_json(orient="records", double_precision=15))
+        for row in rows:
+            row["architecture"] = json.loads(row["architecture"])
+        document = {"run": str(run.folder), "name": run.name, "candidates": rows}
+        typer.echo(json.dumps(document, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    # Piped, a table is not squeezed to 80 columns.
+    console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
+    finished = frame[frame["state"] == "finished"]
+    if len(finished):
+        console.print(_table(run, finished.head(ROWS)))
+    for line in _footnotes(run, frame, finished):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _table(run: Run, rows: pd.DataFrame) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from neurosage.nas.catalogue import make_space
+    from neurosage.nas.outline import outline
+
+    settings = run.config
+    space = make_space(settings.space.name, settings.space.options)
+    table = Table(title=_title(settings), title_justify="left")
+    names = ("rank", "k", "P", "TG", "P+TG", "parameters", "MACs", "examples")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("architecture", no_wrap=True, overflow="ellipsis")
+    for _, row in rows.iterrows():
+        table.add_row(
+            *(str(row["rank"]), str(row["k"])),
+            *(_number(row[name]) for name in ("P", "TG", "P+TG")),
+            *(f"{row[name]:,}" for name in ("parameters", "macs", "examples")),
+            escape(outline(space, json.loads(row["architecture"]))),
+        )
+    return table
+
+
+def _title(settings: SearchConfig) -> str:
+    weights = settings.search
+    return f"{weights.name}: P+TG = {weights.performance_weight:g} P + {weights.alpha:g} TG"
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def _footnotes(run: Run, frame: pd.DataFrame, finished: pd.DataFrame) -> Iterator[str]:
+    if len(finished) > ROWS:
+        yield f"… and {len(finished) - ROWS} more"
+    failed = frame[frame["state"] == "failed"].sort_values("k")
+    for _, row in failed.head(ROWS).iterrows():
+        yield f"candidate {row['k']} failed: {row['reason']}"
+    if len(failed) > ROWS:
+        yield f"… and {len(failed) - ROWS} more failed"
+    if len(finished):
+        shares = [evaluation.analysis_share for evaluation in run.evaluations().values()]
+        examples = finished["examples"].sum()
+        yield (
+            f"{len(finished)} candidates saw {examples:,} examples; recording and similarity "
+            f"took {sum(shares) / len(shares):.0%} of a candidate's time"
+        )
+    open_ = len(frame) - len(finished) - len(failed)
+    yield f"{run.folder}" + (f": {open_} candidates are not finished" if open_ else "")

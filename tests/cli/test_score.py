@@ -1,0 +1,73 @@
+"""Laws of ``neurosage score``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from neurosage.cli.score import app
+from neurosage.errors import InputError
+from neurosage.scoring import Score
+
+NET = """
+import torch
+from torch import nn
+def make(): return nn.Sequential(nn.Conv2d(3, 2, 3, stride=2), nn.ReLU(), nn.Flatten())
+"""
+SIMULATED = ("--teacher", "simulated-macaque")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    (tmp_path / "net.py").write_text(NET)
+    return f"{tmp_path / 'net.py'}:make"
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+
+
+def test_the_tables_name_the_best_layer_of_each_region(model: str, tmp_path: Path) -> None:
+    """Best layers, all layers, over how many the max was; the score is saved."""
+    done = call(model, *SIMULATED, "--size", "8x8", "--out", tmp_path / "out")
+    assert done.exit_code == 0
+    saved = Score.load(tmp_path / "out" / "score.nc")
+    for row in saved.best.itertuples():
+        assert f"{row.similarity:.3f}" in done.stdout
+        assert str(row.region) in done.stdout
+    assert "max over 3 layers" in done.stdout
+    assert "SIMULATED" in done.stdout
+    assert '"size": [8, 8]' in saved.data.attrs["preprocessing"]
+
+
+def test_json_is_the_only_thing_on_standard_output(model: str) -> None:
+    """Machine-readable: TG, best layers, all layers, provenance."""
+    done = call(model, *SIMULATED, "--layers", "0, 1", "--units", 20, "--json")
+    document = json.loads(done.stdout)
+    assert {row["layer"] for row in document["layers"]} == {"0", "1"}
+    assert document["tg"] == pytest.approx(
+        sum(row["similarity"] for row in document["best"]) / 3, abs=1e-8
+    )
+    assert document["made"]["units"] == 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--size", "32px"), "--size is a number of pixels"),
+        (("--size", "0"), "at least 1"),
+        (("--layers", "5"), "unknown layer '5'"),
+        (("--weights", "nowhere.pt"), "there is no file of weights nowhere.pt"),
+        (("--out", __file__), "--out is a folder"),
+        (("--distance", "manhattan"), "unknown distance 'manhattan'"),
+        (("--units", "0"), "at least 1"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_wrong_calls_are_named(model: str, arguments: tuple[str, str], message: str) -> None:
+    """An error of the user's input, which the command line turns into one sentence."""
+    with pytest.raises(InputError, match=message):
+        call(model, *SIMULATED, *arguments)
