@@ -16,6 +16,8 @@ from neurosage.nas.run import DATABASE, Run
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from neurosage.nas.config import SearchConfig
+    from neurosage.nas.engine import Engine
     from neurosage.nas.loop import OnStatus
 
 MATURE_STEPS = 200
@@ -54,7 +56,7 @@ def run_demo(
     out: str | Path = "neurosage-demo",
     *,
     settings: tuple[str, ...] = (),
-    engine: str | None = None,
+    engine: str = "debug",
     mature_steps: int = MATURE_STEPS,
     on_status: OnStatus | None = None,
     on_count: OnCount | None = None,
@@ -67,8 +69,8 @@ def run_demo(
         Folder of the run and of ``demo.html``.
     settings : tuple of str
         Changes to ``demo.toml``, such as ``"search.candidates=8"``.
-    engine : {"debug", "local"}, optional
-        This process, unless said.
+    engine : {"debug", "local"}
+        This process, or worker processes.
     mature_steps : int
         Steps of training that give the final accuracy.
     on_status : callable, optional
@@ -86,27 +88,17 @@ def run_demo(
     RunError
         If another process runs it.
     """
-    from neurosage.nas.reevaluate import reevaluate
+    from neurosage.nas.engine import make_engine
     from neurosage.nas.study import predictivity
 
     started = time.perf_counter()
-    run = _search(Path(out), settings, engine, on_status)
-
-    def count(what: str) -> Callable[[int, int], None]:
-        return lambda done, total: on_count(what, done, total) if on_count else None
-
-    untrained = reevaluate(run, steps=0, engine=engine, progress=count("untrained"))
-    mature = reevaluate(run, steps=mature_steps, engine=engine, progress=count("trained on"))
-    frame = run.to_frame().set_index("k").sort_index()
-    signals = pd.DataFrame(
-        {
-            "P": frame["P"],
-            "TG": frame["TG"],
-            "P+TG": frame["P+TG"],
-            "TG before training": pd.Series({k: e.TG for k, e in untrained.items()}),
-            OUTCOME: pd.Series({k: e.P for k, e in mature.items()}),
-        }
-    )
+    config = _config(settings)
+    opened = make_engine(engine, workers=config.engine.workers, threads=config.engine.threads)
+    try:
+        run = _search(Path(out), config, opened, on_status)
+        signals = _signals(run, mature_steps, opened, on_count)
+    finally:
+        opened.close()
     early = {str(name): signals[name] for name in signals.columns[:-1]}
     table = predictivity(early, signals[OUTCOME])
     seconds = time.perf_counter() - started
@@ -115,18 +107,37 @@ def run_demo(
     return replace(demo, seconds=time.perf_counter() - started)
 
 
-def _search(
-    out: Path, settings: tuple[str, ...], engine: str | None, on_status: OnStatus | None
-) -> Run:
+def _config(settings: tuple[str, ...]) -> SearchConfig:
     from neurosage.nas.config import load_config
-    from neurosage.nas.search import resume, search
 
     with resources.as_file(resources.files("neurosage") / "demo.toml") as path:
-        config = load_config(path, settings)
+        return load_config(path, settings)
+
+
+def _search(out: Path, config: SearchConfig, engine: Engine, on_status: OnStatus | None) -> Run:
+    from neurosage.nas.search import resume, search
+
     folder = out / config.search.name
     if (folder / DATABASE).is_file():
         return resume(folder, config=config, engine=engine, progress=on_status)
     return search(config, out=out, engine=engine, progress=on_status)
+
+
+def _signals(run: Run, mature_steps: int, engine: Engine, on_count: OnCount | None) -> pd.DataFrame:
+    from neurosage.nas.reevaluate import reevaluate
+
+    def count(what: str) -> Callable[[int, int], None]:
+        return lambda done, total: on_count(what, done, total) if on_count else None
+
+    untrained = reevaluate(run, steps=0, engine=engine, progress=count("compared untrained"))
+    trained = count(f"trained {mature_steps} steps")
+    mature = reevaluate(run, steps=mature_steps, engine=engine, progress=trained)
+    frame = run.to_frame().set_index("k").sort_index()
+    before = pd.Series({k: e.TG for k, e in untrained.items()}, dtype=float)
+    final = pd.Series({k: e.P for k, e in mature.items()}, dtype=float)
+    return pd.DataFrame(
+        {**frame[["P", "TG", "P+TG"]], "TG before training": before, OUTCOME: final}
+    )
 
 
 def _write(demo: Demo, mature_steps: int) -> None:
@@ -265,7 +276,7 @@ def best_rdms(
     """
     from neurosage.data.assembly import region_names
     from neurosage.data.registry import load_teacher
-    from neurosage.nas.listening import record_again
+    from neurosage.nas.evaluator import record_again
     from neurosage.nas.plan import Plan
     from neurosage.rsa.rdm import rdms
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neurosage.cli.live import screen
 from neurosage.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import pandas as pd
-    from rich.console import Console
 
     from neurosage.nas.config import SearchConfig
     from neurosage.nas.progress import Status
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 ROWS = 20
-LINE_SECONDS = 60.0
+WIDE = 2000
 
 
 @app.command()
@@ -57,10 +56,10 @@ def search(
     chosen = load_config(config, settings or ())
     folder = out / chosen.search.name
     try:
-        with _progress() as show:
-            run = _run(chosen, folder, resume, show)
+        with screen() as shown:
+            run = _run(chosen, folder, resume, shown.status)
     except KeyboardInterrupt:
-        _end_interrupted(folder, config, out, as_json)
+        _print_interrupted(folder, _again(config, out, settings or ()), as_json)
         raise typer.Exit(130) from None
     _print(run, as_json)
 
@@ -75,79 +74,16 @@ def _run(config: SearchConfig, folder: Path, resume: bool, show: Callable[[Statu
     return searches.search(config, out=folder.parent, engine=engine, progress=show)
 
 
-# ---- progress, on standard error -----------------------------------------------------
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Status], None]]:
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False)
-    if console.is_terminal:
-        with _bar(console) as show:
-            yield show
-    else:
-        yield _lines(console)
-
-
-@contextmanager
-def _bar(console: Console) -> Iterator[Callable[[Status], None]]:
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.fields[state]}", markup=False),
-    )
-    with Progress(*columns, console=console) as bars:
-        main = bars.add_task("starting", total=None, state="")
-
-        def show(status: Status) -> None:
-            if status.news:
-                bars.console.print(status.news, markup=False)
-            done = status.finished + status.failed + sum(status.running.values())
-            bars.update(
-                main, description=status.name, total=status.total, completed=done,
-                state=_state(status),
-            )  # fmt: skip
-
-        yield show
-
-
-def _lines(console: Console) -> Callable[[Status], None]:
-    said = [time.monotonic()]
-    told_eta = [False]
-
-    def say(text: str) -> None:
-        said[0] = time.monotonic()
-        console.print(text, markup=False, soft_wrap=True)
-
-    def show(status: Status) -> None:
-        knows = not math.isnan(status.eta)  # NaN until the first steps
-        if status.news:
-            say(f"{status.news}  [{_state(status)}]")
-        elif (knows and not told_eta[0]) or time.monotonic() - said[0] > LINE_SECONDS:
-            say(_state(status))
-        told_eta[0] = told_eta[0] or knows
-
-    return show
-
-
-def _state(status: Status) -> str:
-    from neurosage.nas.progress import spell
-
-    parts = [f"{status.finished} of {status.total} finished"]
-    if status.failed:
-        parts.append(f"{status.failed} failed")
-    if status.best is not None:
-        parts.append(f"best P+TG {status.best.score:.3f}")
-    return ", ".join([*parts, f"{spell(status.eta)} left"])
-
-
 # ---- what came out, on standard output -------------------------------------------------
 
 
-def _end_interrupted(folder: Path, config: Path, out: Path, as_json: bool) -> None:
+def _again(config: Path, out: Path, settings: Sequence[str]) -> str:
+    words = ["neurosage", "search", str(config), "--resume"]
+    words += [] if out == Path("runs") else ["--out", str(out)]
+    return shlex.join(words + [word for setting in settings for word in ("--set", setting)])
+
+
+def _print_interrupted(folder: Path, again: str, as_json: bool) -> None:
     from neurosage.errors import RunError
     from neurosage.nas.run import Run
 
@@ -157,11 +93,7 @@ def _end_interrupted(folder: Path, config: Path, out: Path, as_json: bool) -> No
         typer.echo("interrupted before the search began", err=True)
         return
     _print(run, as_json)
-    where = "" if out == Path("runs") else f" --out {out}"
-    typer.echo(
-        f"interrupted; go on with: neurosage search {config} --resume{where} (and the same --set)",
-        err=True,
-    )
+    typer.echo(f"interrupted; go on with: {again}", err=True)
 
 
 def _print(run: Run, as_json: bool) -> None:
@@ -176,7 +108,7 @@ def _print(run: Run, as_json: bool) -> None:
     from rich.console import Console
 
     # Piped, a table is not squeezed to 80 columns.
-    console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
     finished = frame[frame["state"] == "finished"]
     if len(finished):
         console.print(_table(run, finished.head(ROWS)))
@@ -193,11 +125,13 @@ def _table(run: Run, rows: pd.DataFrame) -> Any:
 
     settings = run.config
     space = make_space(settings.space.name, settings.space.options)
-    table = Table(title=_title(settings), title_justify="left")
+    table = Table(title=_title(settings), title_justify="left", expand=sys.stdout.isatty())
     names = ("rank", "k", "P", "TG", "P+TG", "parameters", "MACs", "examples")
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("architecture", no_wrap=True, overflow="ellipsis")
+    # In a terminal this one takes what the numbers leave.
+    ratio = 1 if sys.stdout.isatty() else None
+    table.add_column("architecture", no_wrap=True, overflow="ellipsis", ratio=ratio)
     for _, row in rows.iterrows():
         table.add_row(
             *(str(row["rank"]), str(row["k"])),
@@ -226,11 +160,12 @@ def _footnotes(run: Run, frame: pd.DataFrame, finished: pd.DataFrame) -> Iterato
     if len(failed) > ROWS:
         yield f"… and {len(failed) - ROWS} more failed"
     if len(finished):
-        shares = [evaluation.analysis_share for evaluation in run.evaluations().values()]
-        examples = finished["examples"].sum()
+        numbers = [evaluation.numbers for evaluation in run.evaluations().values()]
+        spent = sum(n["seconds"] for n in numbers)
+        analysis = sum(n["seconds_record"] + n["seconds_similarity"] for n in numbers)
         yield (
-            f"{len(finished)} candidates saw {examples:,} examples; recording and similarity "
-            f"took {sum(shares) / len(shares):.0%} of a candidate's time"
+            f"{len(finished)} candidates saw {finished['examples'].sum():,} examples; recording "
+            f"and similarity took {analysis / spent:.0%} of their time"
         )
     open_ = len(frame) - len(finished) - len(failed)
     yield f"{run.folder}" + (f": {open_} candidates are not finished" if open_ else "")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +74,19 @@ def load_teacher(id_or_path: str | Path) -> Teacher:
     else:
         teacher = _made(source, card, made, part)
     if teacher.kind == "simulated":
+        _warn_simulated(teacher.id)
+    return teacher
+
+
+@cache
+def _warn_simulated(teacher_id: str) -> None:
+    # Once a process, and not in worker processes: their parent has said it.
+    if multiprocessing.parent_process() is None:
         log.warning(
             "teacher %s is SIMULATED: made by a formula, measured in no animal; "
             "what it shows is about the method, not about brains",
-            teacher.id,
+            teacher_id,
         )
-    return teacher
 
 
 def _made(source: Source, card: Card | None, made: Callable[..., Any], part: str | None) -> Teacher:

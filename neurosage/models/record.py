@@ -13,8 +13,9 @@ import xarray as xr
 from torch import nn
 
 from neurosage.data.assembly import assembly
+from neurosage.models.forward import activations, run_recorder
 from neurosage.models.preprocess import Preprocessing
-from neurosage.models.recorder import Activations, Recorder, activations, run_recorder
+from neurosage.models.recorder import Activations, Recorder
 from neurosage.models.source import Model, as_model
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from neurosage.errors import FetchError, InputError, MissingExtraError, unknown
 from neurosage.models.preprocess import Preprocessing
 from neurosage.models.weights import load_weights
 
+UNTRAINED, AS_MADE = "untrained", "as its function made them"
 FORMS = ("torchvision:NAME", "timm:NAME", "FILE.py:FUNCTION", "pixels")
 
 
@@ -140,8 +141,8 @@ def load_model(source: str, weights: str | Path | None = None, *, seed: int = 0)
             model = _from_file(source)
             if weights is not None:
                 model = _with_file(model, weights)
-    if model.weights == "untrained":
-        model = replace(model, weights=f"untrained (seed {seed})")
+    if model.weights in (UNTRAINED, AS_MADE):
+        model = replace(model, weights=f"{model.weights} (seed {seed})")
     model.module.eval()
     return replace(model, id=source)
 
@@ -167,9 +168,7 @@ def _torchvision(name: str, weights: str | Path | None) -> Model:
     published = models.get_model_weights(name)
     if weights is None or Path(weights).is_file():
         module = models.get_model(name, weights=None)
-        model = Model(
-            module, Preprocessing.from_torchvision(published.DEFAULT), weights="untrained"
-        )
+        model = Model(module, Preprocessing.from_torchvision(published.DEFAULT), weights=UNTRAINED)
         return model if weights is None else _with_file(model, weights)
     if weights not in published.__members__:
         hint = "Or give the path of a file of weights."
@@ -198,7 +197,7 @@ def _timm(name: str, weights: str | Path | None) -> Model:
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),
     )
-    model = Model(module, preprocessing, weights="timm pretrained" if pretrained else "untrained")
+    model = Model(module, preprocessing, weights="timm pretrained" if pretrained else UNTRAINED)
     return model if weights is None or pretrained else _with_file(model, weights)
 
 
@@ -246,4 +245,4 @@ def _checked(source: str, made: Any) -> Model:
             f"{source} must return a torch.nn.Module, or a module and its Preprocessing, "
             f"but returned {type(made).__name__}."
         )
-    return Model(module, preprocessing or Preprocessing(), weights="as its function made them")
+    return Model(module, preprocessing or Preprocessing(), weights=AS_MADE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import traceback
 from collections import deque
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from neurosage.errors import unknown
+from neurosage.errors import RunError, unknown
 
 if TYPE_CHECKING:
     from neurosage.nas.evaluation import Evaluation
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     Evaluate: TypeAlias = Callable[[Task, OnProgress | None], Evaluation]
 
 ENGINES = ("debug", "local")
+GUARD = (
+    "a script that starts worker processes must do so under `if __name__ == '__main__':`; "
+    "or take the engine 'debug', which runs in this process."
+)
 logger = logging.getLogger(__name__)
 
 
@@ -144,6 +149,20 @@ class DebugEngine:
         """Forget what was not run."""
         self._waiting.clear()
         self._begun.clear()
+
+
+def check_main_guard() -> None:
+    """Refuse to search in a process that is only being started, as a worker.
+
+    Such a process runs the script that started it once more, unless guarded.
+
+    Raises
+    ------
+    RunError
+        If it is.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise RunError(GUARD)
 
 
 def make_engine(name: str, *, workers: int | None = None, threads: int = 1) -> Engine:

@@ -20,12 +20,22 @@ from neurosage.nas.space import Space, check_architecture, to_json
 from neurosage.nas.task import CandidateFailed, Progress, Task, TeacherSpec, pin_teacher
 
 if TYPE_CHECKING:
+    import xarray as xr
     from torch import nn
 
     from neurosage.nas.listening import Listener
     from neurosage.nas.trainer import TrainResult
 
-__all__ = ["CandidateFailed", "Evaluation", "Progress", "Task", "TeacherSpec", "evaluate", "pin"]
+__all__ = [
+    "CandidateFailed",
+    "Evaluation",
+    "Progress",
+    "Task",
+    "TeacherSpec",
+    "evaluate",
+    "pin",
+    "record_again",
+]
 
 
 def pin(task: Task) -> Task:
@@ -102,12 +112,21 @@ def evaluate(task: Task, progress: Callable[[Progress], None] | None = None) -> 
     import torch
 
     watch = _Watch()
-    before = torch.get_num_threads()
-    torch.set_num_threads(task.threads)
     try:
-        return _evaluate(task, watch, progress)
+        with _threads(task.threads):
+            return _evaluate(task, watch, progress)
     except torch.OutOfMemoryError as error:
         raise CandidateFailed(f"the device's memory is too small for it: {error}") from error
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
     finally:
         torch.set_num_threads(before)
 
@@ -162,6 +181,42 @@ def _evaluate(task: Task, watch: _Watch, progress: Callable[[Progress], None] | 
         losses=trained.losses,
         attrs=_provenance(task, split, teachers) | {"undefined": json.dumps(heard.undefined)},
     )
+
+
+def record_again(task: Task) -> list[xr.DataArray]:
+    """Train a candidate as `evaluate` does and return what its layers answer.
+
+    Parameters
+    ----------
+    task : Task
+        That of a finished evaluation.
+
+    Returns
+    -------
+    list of xarray.DataArray
+        An assembly per teacher, over its stimuli, region = layer: the very responses
+        that the candidate was scored by.
+
+    Raises
+    ------
+    CandidateFailed, InputError
+        As `evaluate`.
+    """
+    from neurosage.nas.listening import listeners, record
+    from neurosage.nas.trainer import preprocessing_of
+
+    space = make_space(task.space, task.space_options)
+    split = load_data(task.data)
+    teachers = listeners(task, preprocessing_of(task.recipe, split.train.shape[1:]))
+    with _threads(task.threads):
+        model = _build(space, task, split, "cpu")
+        _train(model, split, task, None)
+        seed = derive_seed(task.seed, task.k, "units")
+        layers = space.layers(task.architecture)
+        return [
+            record(model, layers, teacher.inputs, units=task.units, seed=seed, device=task.device)
+            for teacher in teachers
+        ]
 
 
 class _Watch:

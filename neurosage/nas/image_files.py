@@ -115,8 +115,8 @@ def read_sources(
         return _from_cache(stem, content_hash)
     if hash_sources(paths) != content_hash:
         raise InputError(
-            f"the images in {[str(path) for path in paths]} have changed since the search began "
-            "with them: restore them, or begin a new search."
+            f"the data in {[str(path) for path in paths]} has changed since the search began "
+            "with it: restore it, or begin a new search."
         )
     images, names = _read_all([_existing(path) for path in paths], size)
     classes = tuple(sorted(set(names)))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 import xarray as xr
@@ -210,10 +209,8 @@ def listen(
         started = time.perf_counter()
         key = teacher.inputs.content_hash
         if key not in recorded:
-            images = teacher.inputs.batches(device)
-            recorded[key] = _assembled(
-                record_batches(model, images, layers, units=units, seed=seed, device=device),
-                teacher.inputs.stimuli,
+            recorded[key] = record(
+                model, layers, teacher.inputs, units=units, seed=seed, device=device
             )
         record_seconds += time.perf_counter() - started
         started = time.perf_counter()
@@ -225,14 +222,50 @@ def listen(
     return Heard(similarity, undefined, record_seconds, similarity_seconds)
 
 
-def _assembled(
-    patterns: Mapping[str, npt.NDArray[np.float32]], stimuli: StimulusSet
+def record(
+    model: nn.Module,
+    layers: Sequence[str],
+    inputs: Inputs,
+    *,
+    units: int,
+    seed: int,
+    device: str | torch.device = "cpu",
 ) -> xr.DataArray:
+    """Record a candidate on stimuli already prepared.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The candidate; its training mode and device are restored.
+    layers : sequence of str
+        Names of modules, from input to output.
+    inputs : Inputs
+        The stimuli.
+    units : int
+        Units kept per layer, at most.
+    seed : int
+        Of the sample of units.
+    device : str or torch.device
+        Where to run.
+
+    Returns
+    -------
+    xarray.DataArray
+        An assembly, region = layer; neuroids are numbered.
+
+    Raises
+    ------
+    InputError
+        If the network fails on the stimuli or answers with NaN or infinity.
+    """
+    images = inputs.batches(device)
+    patterns = record_batches(model, images, layers, units=units, seed=seed, device=device)
     counts = [values.shape[1] for values in patterns.values()]
     return assembly(
         np.concatenate(list(patterns.values()), axis=1),
-        stimulus_id=stimuli.stimulus_ids,
+        stimulus_id=inputs.stimuli.stimulus_ids,
         region=np.repeat(np.array(list(patterns), object), counts),
+        neuroid_id=np.arange(sum(counts)),  # thousands of names would take longer than their use
     )
 
 

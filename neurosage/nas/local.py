@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import queue
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import dask
 import distributed
 
 from neurosage.errors import RunError
-from neurosage.nas.engine import Outcome, run_task
+from neurosage.nas.engine import GUARD, Outcome, run_task
 from neurosage.nas.task import Progress, Task
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
 
 TOPIC = "neurosage"
 PROGRESS_SECONDS = 1.0
-GUARD = (
-    "a script that starts worker processes must do so under `if __name__ == '__main__':`; "
-    "or take the engine 'debug', which runs in this process."
-)
 
 
 class LocalEngine:
@@ -44,8 +41,6 @@ class LocalEngine:
         Threads of each worker's computation.
     evaluate : callable, optional
         What to run instead of the evaluator.
-    timeout : float
-        Seconds that starting the workers may take.
 
     Raises
     ------
@@ -58,45 +53,29 @@ class LocalEngine:
         workers: int | None = None,
         threads: int = 1,
         evaluate: Evaluate | None = None,
-        timeout: float = 120.0,
     ) -> None:
-        if getattr(multiprocessing.current_process(), "_inheriting", False):
-            raise RunError(GUARD)
-        self.slots = workers or max(1, len(os.sched_getaffinity(0)) // threads)
+        self.slots = workers or max(1, _cores() // threads)
         self._evaluate = evaluate
         self._happened: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._running: dict[str, tuple[Any, Task]] = {}
-        self._client: Any = None
-        with dask.config.set(_settings(threads)):
-            make_cluster: Any = distributed.LocalCluster
-            self._cluster: Any = make_cluster(
-                n_workers=0,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address=None,
-                memory_limit=0,  # Dask's limit would kill workers near total / workers
-                silence_logs=logging.CRITICAL,
-            )
-            try:
-                self._start(timeout)
-            except BaseException:
-                self.close()
-                raise
-
-    def _start(self, timeout: float) -> None:
-        # A process inherits the signal mask of the thread that starts it, here the cluster's;
-        # multiprocessing's resource tracker, where it starts later, would undo the mask.
-        resource_tracker.ensure_running()
-        self._cluster.sync(_block_interrupts)
-        connect: Any = distributed.Client
-        self._client = connect(self._cluster)
-        self._client.subscribe_topic(TOPIC, self._hear)
-        self._cluster.scale(self.slots)
+        make_cluster: Any = distributed.LocalCluster
         try:
-            self._client.wait_for_workers(self.slots, timeout=timeout)
-        except TimeoutError as error:
-            raise RunError(f"no {self.slots} workers within {timeout:g} s: {GUARD}") from error
+            with dask.config.set(_settings(threads)), _interrupts_blocked():
+                self._cluster: Any = make_cluster(
+                    n_workers=self.slots,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",  # None would try for a fixed port
+                    scheduler_kwargs={"dashboard": False},
+                    memory_limit=0,  # Dask's limit would kill workers near total / workers
+                    silence_logs=logging.CRITICAL,
+                )
+        except (RuntimeError, OSError) as error:
+            raise RunError(f"the workers do not start ({error}); {GUARD}") from None
+        connect: Any = distributed.Client
+        self._client: Any = connect(self._cluster)
+        self._client.subscribe_topic(TOPIC, self._hear)
 
     def submit(self, task: Task) -> None:
         """Send a task to a worker."""
@@ -124,8 +103,7 @@ class LocalEngine:
     def close(self) -> None:
         """Stop the workers, whatever they are doing."""
         self._running.clear()
-        if self._client is not None:
-            self._client.close(timeout=5)
+        self._client.close(timeout=5)
         self._cluster.close(timeout=10)
 
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
@@ -156,14 +134,31 @@ def _settings(threads: int) -> dict[str, Any]:
     return {
         "distributed.nanny.pre-spawn-environ": dict.fromkeys(names, str(threads)),
         "distributed.scheduler.allowed-failures": 0,  # the search retries, as a new attempt
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
     }
 
 
-async def _block_interrupts() -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    # Threads and processes inherit the signal mask of what starts them: the cluster's
+    # thread from here, its workers from that, also those that replace dead ones.
+    # Started later, multiprocessing's resource tracker would undo the mask there.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(evaluate: Evaluate | None, task: Task) -> Outcome:
+    # What the search process has said already, of a teacher say, is not said per worker.
+    logging.getLogger("neurosage").setLevel(logging.ERROR)
     worker = distributed.get_worker()
     where = {"k": task.k, "attempt": task.attempt, "worker": f"process {os.getpid()}"}
     worker.log_event(TOPIC, {"started": where})

@@ -29,7 +29,7 @@ def outline(space: Space, architecture: Architecture) -> str:
     >>> from neurosage.nas.spaces.convnet import convnet_5
     >>> space = convnet_5(filters=[8])
     >>> outline(space, assign(space, lambda choice: choice.options[-1], {"layers": 2}))
-    '2 | 8 7 7 2 relu bn <0 | 8 7 7 2 relu bn <0,1'
+    '2 | 8 7 7 2 relu batch <0 | 8 7 7 2 relu batch <0,1'
     """
     made = [choice for choice in space.choices if choice.name in architecture]
     steps = []

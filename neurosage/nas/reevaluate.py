@@ -70,20 +70,22 @@ def reevaluate(
     missing = [
         replace(base, k=c.k, architecture=c.architecture) for c in finished if c.k not in known
     ]
-    settings = run.config.engine
-    with _opened(engine or settings.name or "debug", settings.workers, settings.threads) as opened:
-        for k, text in _work(opened, missing, progress, len(finished)):
-            _append(file, k, text)
-            known[k] = text
+    if missing:
+        with _opened(engine, run) as opened:
+            for k, text in _work(opened, missing, progress, len(finished)):
+                _append(file, k, text)
+                known[k] = text
     return {c.k: Evaluation.from_json(text) for c in finished if (text := known[c.k]) is not None}
 
 
 @contextmanager
-def _opened(engine: Engine | str, workers: int | None, threads: int) -> Iterator[Engine]:
-    if not isinstance(engine, str):
+def _opened(engine: Engine | str | None, run: Run) -> Iterator[Engine]:
+    if engine is not None and not isinstance(engine, str):
         yield engine
         return
-    opened = make_engine(engine, workers=workers, threads=threads)
+    settings = run.config.engine
+    name = engine or settings.name or "debug"
+    opened = make_engine(name, workers=settings.workers, threads=settings.threads)
     try:
         yield opened
     finally:

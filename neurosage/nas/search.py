@@ -12,7 +12,7 @@ from typing import Any
 
 from neurosage.errors import RunError
 from neurosage.nas.config import SearchConfig, check_same, load_config, parse_config
-from neurosage.nas.engine import Engine, make_engine
+from neurosage.nas.engine import Engine, check_main_guard, make_engine
 from neurosage.nas.loop import Loop, OnStatus
 from neurosage.nas.plan import Plan
 from neurosage.nas.run import DATABASE, Run
@@ -60,16 +60,19 @@ def search(
         On Ctrl-C, after the running candidates have finished; a second one stops at
         once. `resume` goes on.
     """
+    check_main_guard()
     if not isinstance(config, SearchConfig):
         config = load_config(config, settings)
     database = Path(out) / config.search.name / DATABASE
-    if database.is_file() and database.stat().st_size:
+    begun = database.is_file() and database.stat().st_size > 0
+    if begun and Tracker(database).candidates():
         raise RunError(
             f"{database.parent} already holds a search: go on with it by --resume, or give the "
             "new one another name (--set search.name=NAME)."
         )
     plan = Plan.of(config)
-    tracker = create(database, config.search.name, plan.document())
+    # One that was stopped before its first candidate is begun anew.
+    tracker = Tracker(database) if begun else create(database, config.search.name, plan.document())
     return _run(tracker, plan, database.parent, engine, progress)
 
 
@@ -108,6 +111,7 @@ def resume(
         If there is no search, another process is running it, or the data or the
         teachers are no longer those that it began with.
     """
+    check_main_guard()
     folder = run.folder if isinstance(run, Run) else Path(run)
     tracker = Tracker(folder / DATABASE)
     tracker.refuse_second()

@@ -49,8 +49,8 @@ class TrainResult:
 def memory_format(device: str | torch.device) -> torch.memory_format:
     """Return the faster layout of images and weights on a device.
 
-    On CPUs channels-last trains small convolutions in about two thirds of the time
-    (``tests/benchmarks/bench_channels_last.py``); in float32 on GPUs it does not help.
+    On CPUs channels-last trains networks of the convnet space in about two thirds of
+    the time (``tests/benchmarks/bench_channels_last.py``); elsewhere it is left as it is.
 
     Examples
     --------

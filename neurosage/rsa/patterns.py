@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from neurosage.data.assembly import align, check_assembly, region_names
 from neurosage.data.average import average_repetitions
 from neurosage.data.teacher import Teacher
-from neurosage.errors import InputError, unknown
+from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats
+from neurosage.rsa.missing import check_policy, drop_missing, leave_out
 from neurosage.rsa.normalise import check_method, shift_and_scale, unscalable
 
 Source: TypeAlias = Teacher | xr.DataArray
-
-NAN_POLICIES = ("raise", "drop-stimulus", "drop-neuroid")
 
 
 @dataclass(frozen=True)
@@ -180,18 +178,6 @@ def own_normalisation(source: Source, normalise: str | None) -> str:
     return method
 
 
-def check_policy(nan: str) -> None:
-    """Refuse a policy for missing responses that does not exist.
-
-    Raises
-    ------
-    InputError
-        With the choices.
-    """
-    if nan not in NAN_POLICIES:
-        raise unknown("policy for missing responses (nan)", nan, NAN_POLICIES)
-
-
 def read_patterns(
     source: Source,
     *,
@@ -246,8 +232,8 @@ def read_patterns(
     averaged = average_repetitions(responses)
     if order is not None and by == "stimulus_id":
         averaged = align(averaged, [*order, *without])
-    averaged, dropped = _drop(averaged, nan, without)
-    responses = _leave_out(responses, dropped)
+    averaged, dropped = drop_missing(averaged, nan, without)
+    responses = leave_out(responses, dropped)
     shift, scale = shift_and_scale(responses, averaged, method)
     if by != "stimulus_id":
         averaged = average_repetitions(averaged, by)
@@ -271,54 +257,6 @@ def incomplete_stimuli(source: Source) -> list[Any]:
     averaged = average_repetitions(responses_of(source))
     missing = np.isnan(averaged.values).any(1)
     return list(averaged["stimulus_id"].values[missing])
-
-
-def _drop(
-    averaged: xr.DataArray, nan: str, without: Sequence[Any]
-) -> tuple[xr.DataArray, dict[str, list[Any]]]:
-    dropped: dict[str, list[Any]] = {}
-    leave = pd.Index(averaged["stimulus_id"].values).isin(list(without))
-    if nan == "drop-stimulus":
-        leave |= np.isnan(averaged.values).any(1)
-    if leave.any():
-        dropped["stimuli"] = list(averaged["stimulus_id"].values[leave])
-        averaged = averaged.isel(presentation=np.flatnonzero(~leave))
-    if nan == "drop-neuroid":
-        missing = np.isnan(averaged.values).any(0)
-        if missing.any():
-            dropped["neuroids"] = list(averaged["neuroid_id"].values[missing])
-            regions = region_names(averaged)
-            averaged = averaged.isel(neuroid=np.flatnonzero(~missing))
-            _check_left(regions, averaged)
-    if not averaged.sizes["presentation"]:
-        raise InputError(
-            "every stimulus lacks the response of some neuroid, so nan='drop-stimulus' leaves "
-            "none; try nan='drop-neuroid'."
-        )
-    return averaged, dropped
-
-
-def _check_left(regions: tuple[str, ...], averaged: xr.DataArray) -> None:
-    gone = [name for name in regions if name not in region_names(averaged)]
-    if gone:
-        raise InputError(
-            f"every neuroid of {gone} lacks the response to some stimulus, so "
-            "nan='drop-neuroid' leaves none; try nan='drop-stimulus'."
-        )
-
-
-def _leave_out(responses: xr.DataArray, dropped: dict[str, list[Any]]) -> xr.DataArray:
-    if "stimuli" in dropped:
-        kept = _without(responses["stimulus_id"], dropped["stimuli"])
-        responses = responses.isel(presentation=kept)
-    if "neuroids" in dropped:
-        kept = _without(responses["neuroid_id"], dropped["neuroids"])
-        responses = responses.isel(neuroid=kept)
-    return responses
-
-
-def _without(names: xr.DataArray, dropped: list[Any]) -> Any:
-    return np.flatnonzero(~pd.Index(names.values).isin(dropped))
 
 
 def _columns(averaged: xr.DataArray) -> dict[str, Any]:

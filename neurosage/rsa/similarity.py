@@ -16,46 +16,17 @@ from neurosage.rsa.backends.base import (
     Backend,
     Floats,
     check_offers,
-    check_stimulus_count,
     get_backend,
 )
 from neurosage.rsa.between_rdms import compare_rdms, holds_rdms_only
 from neurosage.rsa.patterns import Source, incomplete_stimuli, own_normalisation, read_patterns
+from neurosage.rsa.prepared import Prepared, prepare, prepare_without
 from neurosage.rsa.rdm import rdms
+
+__all__ = ["Prepared", "prepare", "similarity", "similarity_to"]
 
 NORMALISE = ("none", "none")
 FLAT = "its distances or the other side's do not vary, so the similarity is undefined."
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """One side of many comparisons: a teacher, its sums computed once.
-
-    Parameters
-    ----------
-    stimulus_ids : tuple of str
-        What is compared, in order.
-    regions : tuple of str
-        Of the teacher.
-    backend : Backend
-        Computes both sides.
-    settings : mapping of str to str
-        distance, comparison, normalise, nan, by.
-    dropped : mapping of str to list of str
-        Stimuli and neuroids left out.
-    side : object
-        The backend's own; None where only RDMs were published.
-    rdms : xarray.DataArray, optional
-        Where only RDMs were published.
-    """
-
-    stimulus_ids: tuple[Any, ...]
-    regions: tuple[str, ...]
-    backend: Backend
-    settings: Mapping[str, str]
-    dropped: Mapping[str, list[Any]]
-    side: Any = None
-    rdms: xr.DataArray | None = None
 
 
 @dataclass
@@ -68,92 +39,6 @@ class _Found:
     dropped: Mapping[str, list[Any]]
     reasons: dict[str, str]
     path: str
-
-
-def prepare(
-    teacher_or_assembly: Source,
-    *,
-    distance: str = "correlation",
-    comparison: str = "pearson",
-    normalise: str | None = None,
-    backend: str | Backend = "torch",
-    nan: str = "raise",
-    by: str = "stimulus_id",
-) -> Prepared:
-    """Compute once what every comparison with this teacher needs.
-
-    Parameters
-    ----------
-    teacher_or_assembly : Teacher or xarray.DataArray
-        Responses (or RDMs) of the side that stays the same.
-    distance, comparison : str
-        As in `similarity`.
-    normalise : str, optional
-        Of this side; the teacher's own if omitted, none for an assembly.
-    backend : str or Backend
-        What computes.
-    nan : {"raise", "drop-stimulus", "drop-neuroid"}
-        What to do about missing responses.
-    by : str
-        Coordinate on presentation whose values are the stimuli of the RDM.
-
-    Returns
-    -------
-    Prepared
-        For `similarity_to`.
-
-    Raises
-    ------
-    InputError
-        As `similarity`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from neurosage.data.assembly import assembly
-    >>> a = assembly(np.eye(4), stimulus_id=list("abcd"), region=["V4", "V4", "IT", "IT"])
-    >>> prepare(a, distance="euclidean").regions
-    ('V4', 'IT')
-    """
-    settings = {"distance": distance, "comparison": comparison, "nan": nan, "by": by}
-    return _prepare(teacher_or_assembly, settings, normalise, get_backend(backend), ())
-
-
-def _prepare(
-    source: Source,
-    settings: dict[str, str],
-    normalise: str | None,
-    backend: Backend,
-    without: Sequence[Any],
-) -> Prepared:
-    distance, comparison = settings["distance"], settings["comparison"]
-    check_offers(backend, distance, comparison)
-    if holds_rdms_only(source):
-        return _prepare_rdms(rdms(source, distance), settings, backend)
-    patterns = read_patterns(
-        source, normalise=normalise, by=settings["by"], nan=settings["nan"], without=without
-    )
-    check_stimulus_count(len(patterns.stimulus_ids))
-    matrices = (patterns.required(region, distance) for region in patterns.regions)
-    return Prepared(
-        stimulus_ids=tuple(patterns.stimulus_ids),
-        regions=patterns.regions,
-        backend=backend,
-        settings={**settings, "normalise": patterns.normalise},
-        dropped=patterns.dropped,
-        side=backend.prepare(matrices, distance, comparison),
-    )
-
-
-def _prepare_rdms(given: xr.DataArray, settings: dict[str, str], backend: Backend) -> Prepared:
-    return Prepared(
-        stimulus_ids=tuple(given["stimulus_id_i"].values),
-        regions=tuple(map(str, given["region"].values)),
-        backend=backend,
-        settings={**settings, "normalise": str(given.attrs.get("normalise", "unknown"))},
-        dropped=json.loads(given.attrs.get("dropped", "{}")),
-        rdms=given,
-    )
 
 
 def similarity_to(
@@ -353,7 +238,7 @@ def similarity(
     if nan == "drop-stimulus" and not holds_rdms_only(a) and not holds_rdms_only(b):
         own_normalisation(a, own_a)
         without = list(dict.fromkeys(incomplete_stimuli(a) + incomplete_stimuli(b)))
-    return similarity_to(_prepare(b, settings, own_b, engine, without), a, own_a, undefined)
+    return similarity_to(prepare_without(b, settings, own_b, engine, without), a, own_a, undefined)
 
 
 def _pair(normalise: object) -> tuple[str | None, str | None]:

@@ -68,7 +68,7 @@ def test_ambiguous_coordinate() -> None:
 
 def test_check_names_what_is_wrong() -> None:
     """An array that is no assembly is refused with the way to make one."""
-    with pytest.raises(InputError, match="neurosage.assembly"):
+    with pytest.raises(InputError, match=r"neurosage\.assembly"):
         check_assembly(np.ones((2, 2)))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no coordinate 'region'"):
         check_assembly(made().drop_vars("region"))

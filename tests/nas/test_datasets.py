@@ -120,7 +120,7 @@ def test_decoded_images_come_from_the_cache_by_content(
 
 def test_data_that_changed_since_it_was_pinned_is_refused(tmp_path: Path) -> None:
     """A worker never trains on other images than the search process saw."""
-    folder = class_folders(tmp_path / "a", "xy", 4)
+    folder = class_folders(tmp_path / "a", "xy", 4, first=31)
     pinned = pin_data(images(folder, valid=2, seed=11))
     picture(998).save(folder / "x" / "new.png")
     with pytest.raises(InputError, match="has changed"):
