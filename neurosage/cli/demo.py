@@ -37,7 +37,7 @@ def demo(
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on where it stopped", err=True)
         raise typer.Exit(130) from None
-    from neurosage.demo import verdict
+    from neurosage.report.demo_page import verdict
 
     typer.echo(verdict(done.predictivity))
     typer.echo(f"{done.seconds:.0f} s. Open this page in a browser: {done.page.resolve()}")

@@ -62,6 +62,8 @@ def search(
         _print_interrupted(folder, _again(config, out, settings or ()), as_json)
         raise typer.Exit(130) from None
     _print(run, as_json)
+    if run.best is None:
+        raise typer.Exit(1)
 
 
 def _run(config: SearchConfig, folder: Path, resume: bool, show: Callable[[Status], None]) -> Run:

@@ -39,7 +39,7 @@ class Recorder:
     _calls: dict[str, int] = field(default_factory=dict)
     _batch: dict[str, torch.Tensor] = field(default_factory=dict)
     _flat: dict[str, torch.Tensor] = field(default_factory=dict)
-    _places: dict[str, tuple[torch.Tensor, ...]] = field(default_factory=dict)
+    _depth_last: dict[str, torch.Tensor] = field(default_factory=dict)
     _size: int = 0
 
     def start(self, size: int) -> None:
@@ -68,16 +68,17 @@ class Recorder:
             )
         if name not in self._flat:
             self.chosen[name] = choose_units(int(np.prod(shape)), self.units, self.seed)
-            places = (self.chosen[name], *np.unravel_index(self.chosen[name], shape))
-            self._flat[name], *axes = (torch.as_tensor(p, device=output.device) for p in places)
-            self._places[name] = tuple(axes)
+            self._flat[name] = torch.as_tensor(self.chosen[name], device=output.device)
+            if len(shape) == 3:
+                depth, *place = np.unravel_index(self.chosen[name], shape)
+                flat = (place[0] * shape[2] + place[1]) * shape[0] + depth
+                self._depth_last[name] = torch.as_tensor(flat, device=output.device)
 
     def _sample(self, name: str, output: torch.Tensor) -> torch.Tensor:
-        if output.is_contiguous():
+        if output.is_contiguous() or output.ndim != 4:
             return output.flatten(1).index_select(1, self._flat[name])
-        # Flattening would copy the whole of a channels-last output.
-        everywhere: Any = (slice(None), *self._places[name])
-        return output[everywhere]
+        # Flattening would copy the whole of a channels-last output; this is a view of it.
+        return output.permute(0, 2, 3, 1).flatten(1).index_select(1, self._depth_last[name])
 
     def collect(self) -> None:
         """Move the batch off the device and check that every layer was there."""

@@ -59,6 +59,24 @@ def search(
     KeyboardInterrupt
         On Ctrl-C, after the running candidates have finished; a second one stops at
         once. `resume` goes on.
+
+    Examples
+    --------
+    Two untrained networks, listening to a simulated teacher:
+
+    >>> import tempfile
+    >>> from neurosage.nas.config import parse_config
+    >>> config = parse_config({
+    ...     "search": {"name": "tiny", "candidates": 2, "performance_weight": 0},
+    ...     "space": {"name": "convnet-5", "options": {"filters": [2, 4]}},
+    ...     "explorer": {"name": "random"},
+    ...     "data": {"name": "digits", "train": 100, "valid": 50},
+    ...     "training": {"recipe": "digits", "steps": 0},
+    ...     "teacher": [{"id": "simulated-macaque", "regions": "V4"}],
+    ... })
+    >>> run = search(config, out=tempfile.mkdtemp())
+    >>> run.to_frame()["state"].to_list()
+    ['finished', 'finished']
     """
     check_main_guard()
     if not isinstance(config, SearchConfig):
@@ -110,6 +128,14 @@ def resume(
     RunError
         If there is no search, another process is running it, or the data or the
         teachers are no longer those that it began with.
+
+    Examples
+    --------
+    >>> resume("runs/never-begun")
+    Traceback (most recent call last):
+    ...
+    neurosage.errors.RunError: there is no search at runs/never-begun/search.db: start one \
+with neurosage search.
     """
     check_main_guard()
     folder = run.folder if isinstance(run, Run) else Path(run)

@@ -42,9 +42,11 @@ def predictivity(
     -------
     pandas.DataFrame
         A row per signal: ``spearman`` in [-1, 1] (NaN where a signal does not
-        vary), ``low`` and ``high`` ends of its interval, ``candidates`` used. The
-        interval takes candidates as independent; those that an explorer chose in
-        view of others are not quite, so it is then a little too narrow.
+        vary), ``low`` and ``high`` ends of its interval; ``gain``, how much more than
+        that of the first signal, ``gain_low`` and ``gain_high`` on the same resamples
+        (paired); ``candidates`` used. The intervals take candidates as independent;
+        those that an explorer chose in view of others are not quite, so they are then
+        a little too narrow.
 
     Raises
     ------
@@ -73,19 +75,19 @@ def predictivity(
     draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
     ranks = rankdata(complete[:, draws], axis=-1)
     estimates = _against_last(rankdata(complete, axis=-1)[:, None])[:, 0]
-    tail = (1 - level) / 2
-    resampled = _against_last(ranks)
-    low, high = np.nanquantile(np.nan_to_num(resampled, nan=0.0), [tail, 1 - tail], axis=1)
-    known = np.isfinite(estimates)
-    return pd.DataFrame(
+    resampled = np.nan_to_num(_against_last(ranks), nan=0.0)
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(resampled, ends, axis=1)
+    gain_low, gain_high = np.quantile(resampled - resampled[0], ends, axis=1)
+    table = pd.DataFrame(
         {
-            "spearman": estimates,
-            "low": np.where(known, low, np.nan),
-            "high": np.where(known, high, np.nan),
-            "candidates": count,
+            **{"spearman": estimates, "low": low, "high": high},
+            **{"gain": estimates - estimates[0], "gain_low": gain_low, "gain_high": gain_high},
         },
         index=pd.Index(list(signals), name="signal"),
     )
+    table.loc[~np.isfinite(estimates)] = np.nan
+    return table.assign(candidates=count)
 
 
 def _against_last(ranks: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

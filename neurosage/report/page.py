@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STYLE = """
 :root { color: #22303c; background: #f4f6f8; font: 16px/1.55 system-ui, sans-serif; }
-body { max-width: 860px; margin: 0 auto; padding: 2.5rem 1.2rem 4rem; }
+body { max-width: 960px; margin: 0 auto; padding: 2.5rem 1.2rem 4rem; }
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .4rem; }
 h2 { font-size: 1.15rem; margin: 0 0 .5rem; }
 .lead { font-size: 1.08rem; color: #44525f; margin: 0 0 1.6rem; }
@@ -30,7 +30,7 @@ table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabu
 th, td { text-align: right; padding: .28rem .7rem; border-bottom: 1px solid #e8edf1;
          white-space: nowrap; }
 th { color: #5c6b78; font-weight: 600; }
-td.text, th.text { text-align: left; white-space: normal; }
+td.text, th.text { text-align: left; }
 code { font-size: .88em; background: #eef2f5; padding: .1em .3em; border-radius: 4px; }
 .warn { border-left: 4px solid #d55e00; }
 """

@@ -93,7 +93,7 @@ def plot_progress(scores: npt.ArrayLike, random_starts: int, ylabel: str = "P + 
         floor = np.full(failed.sum(), np.nanmin(values) if np.isfinite(values).any() else 0.0)
         axis.plot(order[failed], floor, "x", color=ORANGE, ms=6, label="failed")
     axis.set_xlim(0.4, len(values) + 0.6)
-    axis.legend(frameon=False, fontsize=9, loc="best")
+    axis.legend(frameon=False, fontsize=9, ncols=4, loc="lower left", bbox_to_anchor=(-0.02, 1.0))
     _label(axis, "candidate, in order of proposal", ylabel)
     return figure
 

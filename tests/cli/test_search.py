@@ -101,6 +101,13 @@ def test_what_is_wrong_is_named_before_costly_work(file, tmp_path, setting, mess
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_search_of_which_nothing_finished_has_failed(file):
+    """Exit status 1, with the reasons."""
+    result = invoke(file, "--set", "search.max_macs=1")
+    assert result.exit_code == 1
+    assert result.stdout.count("more than max_macs") == 3
+
+
 def test_the_example_is_printed():
     """As it is, to be redirected into a file."""
     result = invoke("--example")

@@ -193,7 +193,8 @@ def test_counts_hold_for_plugins_that_load(tmp_path, monkeypatch):
 
 
 def test_a_simulated_teacher_says_so_loudly(caplog):
-    """Loading a simulated teacher warns; its kind, repr, card and listing say it."""
+    """Loading a simulated teacher warns, once; its kind, repr, card and listing say it."""
+    registry._warn_simulated.cache_clear()
     with caplog.at_level(logging.WARNING, logger="neurosage"):
         teacher = registry.load_teacher("simulated-macaque")
     assert "SIMULATED" in caplog.text

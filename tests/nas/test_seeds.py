@@ -16,7 +16,12 @@ def test_candidates_and_streams_have_seeds_of_their_own() -> None:
 
 def test_seeds_stay_what_they_are() -> None:
     """Runs of earlier versions can be repeated: the derivation is part of the contract."""
-    assert [derive_seed(7, 3, each) for each in STREAMS] == [2234724314, 3976707960, 4014525388, 1226050200]
+    assert [derive_seed(7, 3, each) for each in STREAMS] == [
+        2234724314,
+        3976707960,
+        4014525388,
+        1226050200,
+    ]
 
 
 def test_an_unknown_stream_is_refused() -> None:

@@ -1,0 +1,96 @@
+"""The demonstration does the whole way, goes on where it stopped, and says what came out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from neurosage.demo import OUTCOME, Demo, run_demo
+from neurosage.nas.reevaluate import reevaluate
+from neurosage.report.demo_page import best_rdms, verdict
+from neurosage.report.run_sections import write_report
+
+SMALL = ("search.candidates=5", "training.steps=2", "space.options.filters=[4]")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """The demonstration, with five candidates and four steps to maturity."""
+    return run_demo(tmp_path_factory.mktemp("demo"), settings=SMALL, mature_steps=4)
+
+
+def test_the_page_says_what_was_measured(small: Demo) -> None:
+    """The page is one file, and holds the verdict on the numbers that the run holds."""
+    text = small.page.read_text(encoding="utf-8")
+    assert "The teacher is simulated" in text
+    assert verdict(small.predictivity).split(".")[0] in text
+    assert "http" not in text.replace("http://www.w3.org", "")
+    assert text.count("<img ") == 4
+
+
+def test_signals_are_those_of_the_evaluations(small: Demo) -> None:
+    """P and TG of the table are the tracker's, and the correlation is scipy's."""
+    frame = small.run.to_frame().set_index("k").sort_index()
+    pd.testing.assert_series_equal(small.signals["TG"], frame["TG"])
+    rho = spearmanr(small.signals["TG"], small.signals[OUTCOME]).statistic
+    assert small.predictivity.loc["TG", "spearman"] == pytest.approx(rho, nan_ok=True)
+
+
+def test_the_same_budget_gives_the_same_evaluation(small: Demo) -> None:
+    """Evaluated again with the budget of the search, a candidate is what it was."""
+    again = reevaluate(small.run, steps=2)
+    for k, evaluation in small.run.evaluations().items():
+        np.testing.assert_array_equal(again[k].similarity.values, evaluation.similarity.values)
+        assert again[k].P == evaluation.P
+
+
+def test_it_goes_on_where_it_stopped(small: Demo) -> None:
+    """Done again, nothing is evaluated again; a line cut short is done again, and only that."""
+    file = small.run.folder / "steps-4.jsonl"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(lines[:-1]) + lines[-1][:50])
+    counts = []
+    signals = run_demo(
+        small.page.parent,
+        settings=SMALL,
+        mature_steps=4,
+        on_count=lambda what, done, total: counts.append((what, done, total)),
+    ).signals
+    pd.testing.assert_frame_equal(signals, small.signals)
+    assert {what for what, _, _ in counts} == {"trained 4 steps"}
+    assert counts[-1][1:] == (5, 5)
+
+
+def test_the_best_candidate_is_drawn_as_it_was_scored(small: Demo) -> None:
+    """The RDMs shown are of the very responses that gave the similarity beside them."""
+    pairs, labels = best_rdms(small.run)
+    best = small.run.best
+    assert best is not None
+    upper = np.triu_indices(len(labels), 1)
+    for region, theirs, _, ours in pairs:
+        r = np.corrcoef(np.asarray(theirs)[upper], np.asarray(ours)[upper])[0, 1]
+        expected = best.similarity.sel(region=region).max()
+        assert r == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_report_of_any_run(small: Demo) -> None:
+    """A run has a page of its own, beside it unless said."""
+    page = write_report(small.run)
+    assert page.parent == small.run.folder
+    assert "P + 1 · TG" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("gain", "low", "high", "said"),
+    [(0.2, 0.1, 0.3, "beyond chance"), (0.2, -0.1, 0.5, "do not tell"), (-0.2, -0.3, -0.1, "-.20")],
+)
+def test_the_verdict_is_honest(gain: float, low: float, high: float, said: str) -> None:
+    """What the interval does not show is not claimed, and a loss is called one."""
+    table = pd.DataFrame(
+        {"spearman": 0.5, "low": 0.1, "gain": gain, "gain_low": low, "gain_high": high},
+        index=["P", "TG", "P+TG", "TG before training"],
+    )
+    assert said in verdict(table)
+    assert "Not told from chance: P, TG" in verdict(table.assign(low=-0.1))
