@@ -132,6 +132,4 @@ def _signals(run: Run, mature_steps: int, engine: Engine, on_count: OnCount | No
     frame = run.to_frame().set_index("k").sort_index()
     before = pd.Series({k: e.TG for k, e in untrained.items()}, dtype=float)
     final = pd.Series({k: e.P for k, e in mature.items()}, dtype=float)
-    return pd.DataFrame(
-        {**frame[["P", "TG", "P+TG"]], "TG before training": before, OUTCOME: final}
-    )
+    return frame[["P", "TG", "P+TG"]].assign(**{"TG before training": before, OUTCOME: final})
