@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from neurosage.rsa.rdm import rdms
     from neurosage.rsa.reliability import reliability
     from neurosage.rsa.similarity import similarity
-    from neurosage.scoring import Score, score
+    from neurosage.scoring.network import score
+    from neurosage.scoring.result import Score
 
 __version__ = "0.1.0"
 
@@ -86,7 +87,8 @@ _MODULES = {
     "neurosage.rsa.rdm": ("rdms",),
     "neurosage.rsa.reliability": ("reliability",),
     "neurosage.rsa.similarity": ("similarity",),
-    "neurosage.scoring": ("Score", "score"),
+    "neurosage.scoring.network": ("score",),
+    "neurosage.scoring.result": ("Score",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

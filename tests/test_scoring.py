@@ -20,7 +20,8 @@ from neurosage.errors import InputError
 from neurosage.models.record import record
 from neurosage.models.source import Model, load_model
 from neurosage.rsa.similarity import similarity
-from neurosage.scoring import Score, score, teacher_guidance
+from neurosage.scoring.network import score
+from neurosage.scoring.result import Score, teacher_guidance
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "cifar_resnet.py"
 

@@ -15,7 +15,7 @@ from neurosage.errors import InputError
 
 if TYPE_CHECKING:
     from neurosage.models.preprocess import Preprocessing
-    from neurosage.scoring import Score
+    from neurosage.scoring.result import Score
 
 app = typer.Typer()
 
@@ -63,7 +63,7 @@ def score(
         raise InputError(f"--out is a folder, but {out} is a file.")
 
     from neurosage.models.source import load_model
-    from neurosage.scoring import score as score_network
+    from neurosage.scoring.network import score as score_network
 
     network = load_model(model, weights, seed=seed)
     preprocessing: Preprocessing = network.preprocessing

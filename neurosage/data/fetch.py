@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -197,9 +198,11 @@ def _download(entry: FileEntry, owner: str, url: str, target: Path) -> Path:
     partial = Path(name)
     try:
         try:
-            pooch.HTTPDownloader(progressbar=False, timeout=60)(url, str(partial), None)
+            download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=60)
+            download(url, str(partial), None)
         except Exception as error:  # requests and urllib3 have no common base
-            raise FetchError(_advice(entry, owner, f"cannot be fetched ({error})", url)) from error
+            what = f"cannot be fetched ({_plainly(error)})"
+            raise FetchError(_advice(entry, owner, what, url)) from error
         found = hash_file(partial, entry.algorithm)
         if found != entry.digest:
             raise FetchError(
@@ -213,10 +216,20 @@ def _download(entry: FileEntry, owner: str, url: str, target: Path) -> Path:
     return target
 
 
+def _plainly(error: Exception) -> str:
+    import requests
+
+    if isinstance(error, requests.Timeout):
+        return "the server did not answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "there is no connection"
+    return str(error)
+
+
 def _advice(entry: FileEntry, owner: str, what: str, url: str | None = None) -> str:
     mirror = os.environ.get("NEUROSAGE_MIRROR")
     looked = f"; no file below NEUROSAGE_MIRROR={mirror} has its hash" if mirror else ""
-    fetch = f"run `neurosage fetch {owner}` with a network connection, or " if url or what else ""
+    fetch = f"run `neurosage fetch {owner}` with a network connection, or " if url else ""
     return (
         f"{entry.file} of {owner!r} {what}{f' from {url}' if url else ''}{looked}. Next: {fetch}"
         f"set NEUROSAGE_MIRROR to a folder that holds the file ({entry.hash})."

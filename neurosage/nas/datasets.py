@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from neurosage.data.fetch import cache_folder
 from neurosage.errors import InputError, unknown
-from neurosage.nas.image_files import LabelledImages, hash_sources, read_sources, resize
+from neurosage.nas.class_folders import resize
+from neurosage.nas.image_files import LabelledImages, hash_sources, read_sources
 
 DIGITS_FOR_P = 1437
 

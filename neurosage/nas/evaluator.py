@@ -12,19 +12,18 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from neurosage.nas.candidate import blamed_on_candidate, build, count, train
 from neurosage.nas.catalogue import make_space
 from neurosage.nas.datasets import Split, load_data, pin_data
 from neurosage.nas.evaluation import Evaluation
 from neurosage.nas.seeds import derive_seed
-from neurosage.nas.space import Space, check_architecture, to_json
+from neurosage.nas.space import check_architecture, to_json
 from neurosage.nas.task import CandidateFailed, Progress, Task, TeacherSpec, pin_teacher
 
 if TYPE_CHECKING:
     import xarray as xr
-    from torch import nn
 
     from neurosage.nas.listening import Listener
-    from neurosage.nas.trainer import TrainResult
 
 __all__ = [
     "CandidateFailed",
@@ -62,8 +61,9 @@ def pin(task: Task) -> Task:
         comparison or a normalisation is none that there is, or there are fewer
         images than wanted.
     """
+    from neurosage.nas.batches import preprocessing_of
     from neurosage.nas.listening import listeners
-    from neurosage.nas.trainer import check_device, preprocessing_of
+    from neurosage.nas.trainer import check_device
 
     make_space(task.space, task.space_options)
     check_device(task.device)
@@ -132,25 +132,26 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _evaluate(task: Task, watch: _Watch, progress: Callable[[Progress], None] | None) -> Evaluation:
+    from neurosage.nas.batches import preprocessing_of
     from neurosage.nas.listening import listen, listeners
-    from neurosage.nas.trainer import accuracy, preprocessing_of
-    from neurosage.scoring import teacher_guidance
+    from neurosage.nas.trainer import accuracy
+    from neurosage.scoring.result import teacher_guidance
 
     space = make_space(task.space, task.space_options)
     check_architecture(space, task.architecture)
     split = load_data(task.data)
     teachers = listeners(task, preprocessing_of(task.recipe, split.train.shape[1:]))
     watch.lap("prepare")
-    macs, parameters = _count(space, task, split)
-    model = _build(space, task, split, "cpu")
+    macs, parameters = count(space, task, split)
+    model = build(space, task, split, "cpu")
     watch.lap("build")
-    trained = _train(model, split, task, progress)
+    trained = train(model, split, task, progress)
     watch.lap("train")
     measured = bool(trained.steps or task.performance_weight)
     P = accuracy(model, split.valid, task.recipe, device=task.device) if measured else math.nan
     watch.lap("validate")
     seed = derive_seed(task.seed, task.k, "units")
-    with _blamed_on_candidate("its responses to the teachers' stimuli cannot be compared"):
+    with blamed_on_candidate("its responses to the teachers' stimuli cannot be compared"):
         heard = listen(
             model,
             space.layers(task.architecture),
@@ -202,15 +203,15 @@ def record_again(task: Task) -> list[xr.DataArray]:
     CandidateFailed, InputError
         As `evaluate`.
     """
+    from neurosage.nas.batches import preprocessing_of
     from neurosage.nas.listening import listeners, record
-    from neurosage.nas.trainer import preprocessing_of
 
     space = make_space(task.space, task.space_options)
     split = load_data(task.data)
     teachers = listeners(task, preprocessing_of(task.recipe, split.train.shape[1:]))
     with _threads(task.threads):
-        model = _build(space, task, split, "cpu")
-        _train(model, split, task, None)
+        model = build(space, task, split, "cpu")
+        train(model, split, task, None)
         seed = derive_seed(task.seed, task.k, "units")
         layers = space.layers(task.architecture)
         return [
@@ -232,70 +233,6 @@ class _Watch:
 
     def total(self) -> float:
         return time.perf_counter() - self.started
-
-
-@contextmanager
-def _blamed_on_candidate(what: str) -> Iterator[None]:
-    """Turn an error of the candidate's own making into its failure."""
-    import torch
-
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise
-    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
-        raise CandidateFailed(f"{what}: {error}") from error
-
-
-def _build(space: Space, task: Task, split: Split, device: str) -> nn.Module:
-    import torch
-
-    seed = derive_seed(task.seed, task.k, "initialise")
-    with (
-        _blamed_on_candidate("the network cannot be built"),
-        torch.random.fork_rng(devices=[]),
-        torch.device(device),
-    ):
-        torch.manual_seed(seed)
-        return space.build(task.architecture, classes=len(split.classes), image=split.train.shape)
-
-
-def _count(space: Space, task: Task, split: Split) -> tuple[int, int]:
-    from neurosage.nas.macs import count_macs
-
-    model = _build(space, task, split, "meta")
-    with _blamed_on_candidate("the network cannot run"):
-        macs, parameters = count_macs(model, split.train.shape)
-    if task.max_macs is not None and macs > task.max_macs:
-        raise CandidateFailed(
-            f"the network needs {macs / 1e6:.1f} million multiply-accumulates an image, more "
-            f"than max_macs = {task.max_macs / 1e6:.1f} million."
-        )
-    return macs, parameters
-
-
-def _train(
-    model: nn.Module, split: Split, task: Task, progress: Callable[[Progress], None] | None
-) -> TrainResult:
-    from neurosage.nas.trainer import train
-
-    started = time.perf_counter()
-
-    def on_step(step: int, steps: int) -> None:
-        if progress:
-            progress(Progress(task.k, step, steps, time.perf_counter() - started))
-
-    with _blamed_on_candidate("training failed"):
-        return train(
-            model,
-            split.train,
-            task.recipe,
-            epochs=task.epochs,
-            steps=task.steps,
-            seed=derive_seed(task.seed, task.k, "order"),
-            device=task.device,
-            on_step=on_step,
-        )
 
 
 def _provenance(task: Task, split: Split, teachers: Sequence[Listener]) -> dict[str, Any]:

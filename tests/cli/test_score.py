@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from neurosage.cli.score import app
 from neurosage.errors import InputError
-from neurosage.scoring import Score
+from neurosage.scoring.result import Score
 
 NET = """
 import torch

@@ -13,8 +13,8 @@ from PIL import Image
 from neurosage.data.registry import load_stimuli
 from neurosage.errors import InputError
 from neurosage.nas import image_files
+from neurosage.nas.class_folders import resize
 from neurosage.nas.datasets import DataSpec, load_data, pin_data, stratified_order
-from neurosage.nas.image_files import resize
 
 
 def picture(seed: int, size: tuple[int, int] = (8, 8)) -> Image.Image:

@@ -19,6 +19,7 @@ from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
 from neurosage.models.record import record
 from neurosage.nas import evaluator
+from neurosage.nas.batches import preprocessing_of
 from neurosage.nas.catalogue import make_space
 from neurosage.nas.datasets import DataSpec, load_data
 from neurosage.nas.evaluator import (
@@ -33,7 +34,6 @@ from neurosage.nas.evaluator import (
 from neurosage.nas.recipes import get_recipe
 from neurosage.nas.seeds import derive_seed
 from neurosage.nas.space import assign
-from neurosage.nas.trainer import preprocessing_of
 from neurosage.rsa.similarity import similarity
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*SIMULATED")

@@ -8,16 +8,10 @@ import torch
 from torch import nn
 
 from neurosage.errors import InputError
+from neurosage.nas.batches import Batches, preprocessing_of
 from neurosage.nas.datasets import DataSpec, ImageData, load_data
 from neurosage.nas.recipes import Recipe, get_recipe
-from neurosage.nas.trainer import (
-    Batches,
-    TrainingDiverged,
-    accuracy,
-    check_device,
-    preprocessing_of,
-    train,
-)
+from neurosage.nas.trainer import TrainingDiverged, accuracy, check_device, train
 
 
 @pytest.fixture(autouse=True)

@@ -1,30 +1,16 @@
-"""The contracts as tests: subclass a case, say how yours is made, run pytest.
-
-Each case has one ``make_…`` method to define; pytest then collects its tests::
-
-    class TestMySpace(SpaceCase):
-        def make_space(self):
-            return MySpace()
-"""
+"""What spaces and explorers must hold."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from scipy import stats
-from scipy.spatial import distance as spatial
 
-from neurosage.data.assembly import check_assembly
-from neurosage.data.stimuli import StimulusSet
-from neurosage.data.teacher import Teacher
 from neurosage.nas.macs import count_macs
 from neurosage.nas.space import (
     Architecture,
@@ -37,22 +23,9 @@ from neurosage.nas.space import (
     to_json,
 )
 from neurosage.nas.spaces.convnet import convnet_5
-from neurosage.rsa.backends.base import Backend
 
 if TYPE_CHECKING:
     from torch import nn
-
-# the definitions, by SciPy: what BackendCase holds backends to
-_DISTANCES: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
-    "correlation": lambda f: np.asarray(spatial.pdist(f, "correlation")),
-    "cosine": lambda f: np.asarray(spatial.pdist(f, "cosine")),
-    "euclidean": lambda f: np.asarray(spatial.pdist(f, "sqeuclidean")) / f.shape[1],
-}
-_COMPARISONS: dict[str, Callable[[npt.NDArray[Any], npt.NDArray[Any]], float]] = {
-    "pearson": lambda x, y: float(stats.pearsonr(x, y).statistic),
-    "spearman": lambda x, y: float(stats.spearmanr(x, y).statistic),
-    "cosine": lambda x, y: float(1 - spatial.cosine(x, y)),
-}
 
 
 class SpaceCase:
@@ -254,127 +227,3 @@ class ExplorerCase:
             for past in self.explore(explorer, space, self.proposals)
         ]
         check_architecture(space, explorer.propose(space, failed, (), seed=1))
-
-
-class StimulusSetCase:
-    """What every stimulus set must hold; define `make_stimuli`."""
-
-    def make_stimuli(self) -> StimulusSet:
-        """Return the stimuli under test, loaded anew each time."""
-        raise NotImplementedError("define make_stimuli")
-
-    def test_images_are_rgb(self) -> None:
-        """There is an image a row, uint8, height × width × 3."""
-        stimuli = self.make_stimuli()
-        assert len(stimuli.images) == len(stimuli) == len(set(stimuli.stimulus_ids)) > 0
-        for i in range(len(stimuli)):
-            image = stimuli.image(i)
-            assert image.dtype == np.uint8
-            assert image.ndim == 3
-            assert image.shape[2] == 3
-
-    def test_content_is_fixed(self) -> None:
-        """Loading twice, and sending to another process, gives the same content."""
-        stimuli = self.make_stimuli()
-        assert self.make_stimuli().content_hash() == stimuli.content_hash()
-        assert pickle.loads(pickle.dumps(stimuli)).content_hash() == stimuli.content_hash()
-
-    def test_take_follows_ids(self) -> None:
-        """Taking ids gives their images, in that order."""
-        stimuli = self.make_stimuli()
-        some = stimuli.take(list(stimuli.stimulus_ids[::-1][:3]))
-        for i in range(len(some)):
-            assert some.stimulus_ids[i] == stimuli.stimulus_ids[-1 - i]
-            np.testing.assert_array_equal(some.image(i), stimuli.image(len(stimuli) - 1 - i))
-
-
-class TeacherCase(StimulusSetCase):
-    """What every teacher must hold, its stimuli included; define `make_teacher`."""
-
-    def make_teacher(self) -> Teacher:
-        """Return the teacher under test, loaded anew each time."""
-        raise NotImplementedError("define make_teacher")
-
-    def make_stimuli(self) -> StimulusSet:
-        """Return the teacher's stimuli."""
-        return self.make_teacher().stimuli
-
-    def test_responses_keep_the_contract(self) -> None:
-        """Responses are a sound assembly without NaN, or RDMs were stored."""
-        teacher = self.make_teacher()
-        assert teacher.id
-        assert teacher.regions
-        if teacher.assembly is not None:
-            check_assembly(teacher.assembly)
-            assert np.isfinite(teacher.assembly.values).any(axis=0).all()
-        else:
-            assert teacher.stored_rdms is not None
-            rdms = teacher.stored_rdms.values
-            np.testing.assert_allclose(rdms, rdms.swapaxes(-1, -2))
-
-    def test_responses_match_stimuli(self) -> None:
-        """Every stimulus has a response, every response a stimulus."""
-        teacher = self.make_teacher()
-        if teacher.assembly is not None:
-            shown = set(teacher.assembly["stimulus_id"].values)
-            assert shown == set(teacher.stimuli.stimulus_ids)
-
-    def test_teacher_is_fixed(self) -> None:
-        """Loading twice gives the same responses."""
-        assert self.make_teacher().content_hash() == self.make_teacher().content_hash()
-
-
-class BackendCase:
-    """What every RSA backend must hold against plain NumPy; define `make_backend`.
-
-    `tolerance` is absolute, for similarities and for distances relative to the largest.
-    """
-
-    tolerance: ClassVar[float] = 1e-5
-
-    def make_backend(self) -> Backend:
-        """Return the backend under test."""
-        raise NotImplementedError("define make_backend")
-
-    def sides(self) -> tuple[list[npt.NDArray[Any]], list[npt.NDArray[Any]]]:
-        """Return patterns of 30 stimuli: three regions, and two that resemble them."""
-        rng = np.random.default_rng(0)
-        common = rng.normal(size=(30, 6))
-        a = [common @ rng.normal(size=(6, p)) + rng.normal(size=(30, p)) for p in (5, 40, 90)]
-        b = [common @ rng.normal(size=(6, p)) + 100 + rng.normal(size=(30, p)) for p in (12, 70)]
-        return a, b
-
-    def test_rdms(self) -> None:
-        """RDMs of the known distances equal their definitions."""
-        backend, (patterns, _) = self.make_backend(), self.sides()
-        for distance, f in itertools.product(set(backend.distances) & set(_DISTANCES), patterns):
-            expected = _DISTANCES[distance](f)
-            found = backend.rdm(f, distance)
-            np.testing.assert_allclose(
-                found, expected, atol=self.tolerance * expected.max(), err_msg=distance
-            )
-
-    def test_similarities(self) -> None:
-        """Similarities of prepared sides equal those of the RDMs."""
-        backend, (a, b) = self.make_backend(), self.sides()
-        offered = itertools.product(
-            set(backend.distances) & set(_DISTANCES), set(backend.comparisons) & set(_COMPARISONS)
-        )
-        for distance, comparison in offered:
-            rdms = [[_DISTANCES[distance](f) for f in side] for side in (a, b)]
-            expected = [[_COMPARISONS[comparison](x, y) for y in rdms[1]] for x in rdms[0]]
-            sides = [backend.prepare(side, distance, comparison) for side in (a, b)]
-            for found in (
-                backend.similarity(sides[0], sides[1], comparison),
-                backend.compare(np.array(rdms[0]), np.array(rdms[1]), comparison),
-            ):
-                what = f"{distance}, {comparison}"
-                np.testing.assert_allclose(found, expected, atol=self.tolerance, err_msg=what)
-
-    def test_offers(self) -> None:
-        """It offers something, by names that are text."""
-        backend = self.make_backend()
-        assert backend.name
-        assert all(isinstance(each, str) for each in (*backend.distances, *backend.comparisons))
-        assert {"correlation"} <= set(backend.distances)
-        assert {"pearson"} <= set(backend.comparisons)
