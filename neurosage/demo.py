@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pandas as pd
 
+from neurosage.errors import InputError
 from neurosage.nas.run import DATABASE, Run
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ class Demo:
     signals : pandas.DataFrame
         A row per candidate, index its number: P, TG, P+TG, TG untrained, and
         the final accuracy.
-    predictivity : pandas.DataFrame
-        From :func:`neurosage.nas.study.predictivity`.
+    predictivity : pandas.DataFrame or None
+        From :func:`neurosage.nas.study.predictivity`; None where fewer than four
+        candidates are complete.
     page : pathlib.Path
         The self-contained HTML page.
     seconds : float
@@ -45,7 +47,7 @@ class Demo:
 
     run: Run
     signals: pd.DataFrame
-    predictivity: pd.DataFrame
+    predictivity: pd.DataFrame | None
     page: Path
     seconds: float
 
@@ -83,15 +85,22 @@ def run_demo(
 
     Raises
     ------
+    InputError
+        If a setting is wrong, or there are to be fewer than four candidates.
     RunError
         If another process runs it.
     """
     from neurosage.nas.engine import make_engine
-    from neurosage.nas.study import predictivity
+    from neurosage.nas.study import LEAST, predictivity
     from neurosage.report.demo_page import write_demo_page
 
     started = time.perf_counter()
     config = _config(settings)
+    if config.search.candidates < LEAST:
+        raise InputError(
+            f"search.candidates = {config.search.candidates}, but the demonstration correlates "
+            f"over candidates: give at least {LEAST}."
+        )
     opened = make_engine(engine, workers=config.engine.workers, threads=config.engine.threads)
     try:
         run = _search(Path(out), config, opened, on_status)
@@ -99,7 +108,8 @@ def run_demo(
     finally:
         opened.close()
     early = {str(name): signals[name] for name in signals.columns[:-1]}
-    table = predictivity(early, signals[OUTCOME])
+    enough = len(signals.dropna()) >= LEAST
+    table = predictivity(early, signals[OUTCOME]) if enough else None
     page = write_demo_page(Path(out) / "demo.html", run, signals[OUTCOME], table, mature_steps)
     return Demo(run, signals, table, page, time.perf_counter() - started)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
+from neurosage.data.registry import load_teacher
 from neurosage.demo import OUTCOME, Demo, run_demo
+from neurosage.errors import InputError
 from neurosage.nas.reevaluate import reevaluate
 from neurosage.report.demo_page import best_rdms, verdict
 from neurosage.report.run_sections import write_report
+from neurosage.rsa.rdm import rdms
 
 SMALL = ("search.candidates=5", "training.steps=2", "space.options.filters=[4]")
 
@@ -75,6 +80,32 @@ def test_the_best_candidate_is_drawn_as_it_was_scored(small: Demo) -> None:
         assert r == pytest.approx(float(expected), abs=1e-4)
 
 
+def test_regions_are_drawn_under_their_own_name(tmp_path: Path) -> None:
+    """A search that listens to one region, not the first, draws that one."""
+    settings = (*SMALL, "search.candidates=4", "teacher.regions=aIT", "teacher.normalise=none")
+    demo = run_demo(tmp_path, settings=settings, mature_steps=2)
+    ((name, theirs, _, _),), _ = best_rdms(demo.run)
+    expected = rdms(load_teacher("simulated-macaque"), normalise="none")
+    assert name == "aIT"
+    np.testing.assert_array_equal(theirs, expected[expected["region"].values == "aIT"][0])
+
+
+def test_failures_leave_a_page(tmp_path: Path) -> None:
+    """Where no candidate can be built there is no verdict, but a page that says why."""
+    demo = run_demo(tmp_path, settings=(*SMALL, "search.max_macs=1"), mature_steps=2)
+    assert demo.predictivity is None
+    text = demo.page.read_text(encoding="utf-8")
+    assert "5 candidates failed" in text
+    assert "foretell the final accuracy" not in text
+
+
+def test_too_few_candidates_are_refused_at_once(tmp_path: Path) -> None:
+    """What could not be correlated is refused before anything is trained."""
+    with pytest.raises(InputError, match="at least 4"):
+        run_demo(tmp_path, settings=("search.candidates=3",))
+    assert not list(tmp_path.iterdir())
+
+
 def test_report_of_any_run(small: Demo) -> None:
     """A run has a page of its own, beside it unless said."""
     page = write_report(small.run)
@@ -89,8 +120,18 @@ def test_report_of_any_run(small: Demo) -> None:
 def test_the_verdict_is_honest(gain: float, low: float, high: float, said: str) -> None:
     """What the interval does not show is not claimed, and a loss is called one."""
     table = pd.DataFrame(
-        {"spearman": 0.5, "low": 0.1, "gain": gain, "gain_low": low, "gain_high": high},
+        {
+            "spearman": 0.5,
+            "low": 0.1,
+            "high": 0.8,
+            "gain": gain,
+            "gain_low": low,
+            "gain_high": high,
+        },
         index=["P", "TG", "P+TG", "TG before training"],
     )
     assert said in verdict(table)
     assert "Not told from chance: P, TG" in verdict(table.assign(low=-0.1))
+    wrong = verdict(table.assign(low=-0.8, high=-0.3))
+    assert "chance: " not in wrong
+    assert "opposite: P, TG" in wrong

@@ -60,9 +60,17 @@ def main() -> None:
     try:
         app()
     except NeurosageError as error:
-        from rich.console import Console
-
-        console = Console(stderr=True)
-        console.print("[bold red]Error:[/]", end=" ")
-        console.print(str(error), markup=False, highlight=False)
+        _say(str(error))
         sys.exit(2 if isinstance(error, InputError) else 1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"{where}{error.strerror or error}.")
+        sys.exit(1)
+
+
+def _say(text: str) -> None:
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    console.print("[bold red]Error:[/]", end=" ")
+    console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)

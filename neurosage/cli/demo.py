@@ -39,5 +39,8 @@ def demo(
         raise typer.Exit(130) from None
     from neurosage.report.demo_page import verdict
 
-    typer.echo(verdict(done.predictivity))
+    if done.predictivity is None:
+        typer.echo("Too few candidates finished to say what foretells their final accuracy.")
+    else:
+        typer.echo(verdict(done.predictivity))
     typer.echo(f"{done.seconds:.0f} s. Open this page in a browser: {done.page.resolve()}")

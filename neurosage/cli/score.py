@@ -42,7 +42,9 @@ def score(
     ] = None,
     units: Annotated[int, typer.Option(help="Units recorded of a layer, at most.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of these units, and of untrained weights.")] = 0,
-    distance: Annotated[str, typer.Option(help="correlation or euclidean.")] = "correlation",
+    distance: Annotated[
+        str, typer.Option(help="correlation, euclidean or cosine.")
+    ] = "correlation",
     comparison: Annotated[str, typer.Option(help="pearson, spearman or cosine.")] = "pearson",
     normalise: Annotated[
         str | None,
@@ -62,9 +64,11 @@ def score(
     if out is not None and out.exists() and not out.is_dir():
         raise InputError(f"--out is a folder, but {out} is a file.")
 
+    from neurosage.models.forward import check_run
     from neurosage.models.source import load_model
     from neurosage.scoring.network import score as score_network
 
+    check_run(units=units, seed=seed, batch_size=batch_size, device=device)
     network = load_model(model, weights, seed=seed)
     preprocessing: Preprocessing = network.preprocessing
     if pixels is not None:

@@ -12,7 +12,14 @@ import torch
 from torch import nn
 
 from neurosage.errors import InputError
-from neurosage.models.recorder import Activations, Recorder, module_name, modules_to_hook
+from neurosage.models.device import check_device
+from neurosage.models.recorder import (
+    Activations,
+    Recorder,
+    check_seed,
+    module_name,
+    modules_to_hook,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +36,7 @@ def run_recorder(
     total: int | None = None,
 ) -> Recorder:
     """Do what `record_batches` does, and keep which units were chosen."""
-    if units < 1 or batch_size < 1:
-        raise InputError(f"units and batch_size are at least 1, not {units} and {batch_size}.")
+    check_run(units=units, seed=seed, batch_size=batch_size, device=device)
     modules = modules_to_hook(model, layers)
     recorder = Recorder(None if layers is None else tuple(layers), units, seed)
     if isinstance(inputs, torch.Tensor):
@@ -48,6 +54,31 @@ def run_recorder(
     if not recorder.chunks:
         raise InputError("there are no stimuli to record.")
     return recorder
+
+
+def check_run(
+    *, units: int, seed: int, batch_size: int, device: str | torch.device | None
+) -> None:
+    """Refuse settings that no recording can run with, before anything is loaded.
+
+    Parameters
+    ----------
+    units, seed, batch_size, device
+        As in `neurosage.models.record.record`.
+
+    Raises
+    ------
+    InputError
+        If a number is too small, or this machine has no such device.
+
+    Examples
+    --------
+    >>> check_run(units=1000, seed=0, batch_size=64, device=None)
+    """
+    if units < 1 or batch_size < 1:
+        raise InputError(f"units and batch_size are at least 1, not {units} and {batch_size}.")
+    check_seed(seed)
+    check_device(device)
 
 
 def activations(recorder: Recorder) -> dict[str, Activations]:

@@ -93,6 +93,22 @@ class Recorder:
         return self._calls.get(module_name, 0)
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a seed that draws nothing.
+
+    Raises
+    ------
+    InputError
+        If it is no whole number, or negative.
+
+    Examples
+    --------
+    >>> check_seed(0)
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"a seed is a whole number, at least 0, not {seed!r}.")
+
+
 def choose_units(size: int, units: int, seed: int) -> npt.NDArray[np.int64]:
     """Draw the units of a layer that are recorded.
 

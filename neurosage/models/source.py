@@ -18,6 +18,7 @@ from torch import nn
 
 from neurosage.errors import FetchError, InputError, MissingExtraError, unknown
 from neurosage.models.preprocess import Preprocessing
+from neurosage.models.recorder import check_seed
 from neurosage.models.weights import load_weights
 
 UNTRAINED, AS_MADE = "untrained", "as its function made them"
@@ -129,6 +130,7 @@ def load_model(source: str, weights: str | Path | None = None, *, seed: int = 0)
     >>> load_model("pixels").module(torch.ones(1, 3, 2, 2)).shape
     torch.Size([1, 3, 2, 2])
     """
+    check_seed(seed)
     loaders = {"torchvision": _torchvision, "timm": _timm}
     kind, _, name = source.partition(":")
     with torch.random.fork_rng(devices=[]):

@@ -61,9 +61,9 @@ def pin(task: Task) -> Task:
         comparison or a normalisation is none that there is, or there are fewer
         images than wanted.
     """
+    from neurosage.models.device import check_device
     from neurosage.nas.batches import preprocessing_of
     from neurosage.nas.listening import listeners
-    from neurosage.nas.trainer import check_device
 
     make_space(task.space, task.space_options)
     check_device(task.device)

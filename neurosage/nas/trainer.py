@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from neurosage.errors import InputError, NeurosageError, unknown
+from neurosage.errors import InputError, NeurosageError
 from neurosage.nas.batches import Batches, preprocessing_of
 from neurosage.nas.datasets import ImageData
 from neurosage.nas.recipes import Recipe
@@ -59,25 +59,6 @@ def memory_format(device: str | torch.device) -> torch.memory_format:
     """
     cpu = torch.device(device).type == "cpu"
     return torch.channels_last if cpu else torch.contiguous_format
-
-
-def check_device(device: str) -> None:
-    """Refuse a device that this machine does not have.
-
-    Raises
-    ------
-    InputError
-        With the devices that there are.
-
-    Examples
-    --------
-    >>> check_device("cpu")
-    """
-    gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    there = ["cpu", *(["cuda"] if gpus else []), *gpus]
-    there += ["mps"] if torch.backends.mps.is_available() else []
-    if device not in there:
-        raise unknown("device", device, there)
 
 
 def train(

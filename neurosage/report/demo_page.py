@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from neurosage.data.assembly import region_names
 from neurosage.data.registry import load_teacher
+from neurosage.data.teacher import Teacher
+from neurosage.errors import RunError
 from neurosage.nas.evaluator import record_again
 from neurosage.nas.plan import Plan
 from neurosage.nas.run import Run
@@ -20,10 +21,11 @@ from neurosage.rsa.rdm import rdms
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import xarray as xr
 
 
 def write_demo_page(
-    path: Path, run: Run, final: pd.Series, table: pd.DataFrame, mature_steps: int
+    path: Path, run: Run, final: pd.Series, table: pd.DataFrame | None, mature_steps: int
 ) -> Path:
     """Write the page.
 
@@ -35,8 +37,9 @@ def write_demo_page(
         The search.
     final : pandas.Series
         Final accuracy, by candidate number.
-    table : pandas.DataFrame
-        From :func:`neurosage.nas.study.predictivity`.
+    table : pandas.DataFrame, optional
+        From :func:`neurosage.nas.study.predictivity`; left out where too few
+        candidates are complete.
     mature_steps : int
         Steps of training that gave the final accuracy.
 
@@ -52,10 +55,10 @@ def write_demo_page(
     )
     sections = [
         _warning(),
-        _claim(table, mature_steps),
+        *([] if table is None else [_claim(table, mature_steps)]),
         progress_section(run),
         trade_section(run, final),
-        _rdms(run),
+        *([] if run.best is None else [_rdms(run)]),
         best_section(run, final),
         _next_steps(run),
     ]
@@ -111,6 +114,7 @@ def verdict(table: pd.DataFrame) -> str:
     --------
     >>> names = ["P", "TG", "P+TG", "TG before training"]
     >>> table = pd.DataFrame({"spearman": [0.5, 0.2, 0.6, 0.1], "low": [0.2, -0.1, 0.3, -0.2],
+    ...     "high": [0.7, 0.5, 0.8, 0.4],
     ...     "gain": [0, -0.3, 0.1, -0.4], "gain_low": [0, -0.6, -0.1, -0.7],
     ...     "gain_high": [0, 0.1, 0.3, 0.0]}, index=names)
     >>> print(verdict(table))
@@ -119,12 +123,15 @@ a rank correlation of .60 with it and P of .50: a difference of +.10, 95% interv
 which so few candidates do not tell from none. The highest of the four has P+TG. Not told from \
 chance: TG, TG before training.
     """
-    value, low = table["spearman"], table["low"]
+    value = table["spearman"]
     row = table.loc["P+TG", ["gain", "gain_low", "gain_high"]].to_numpy(float)
     gain, start, end = (float(each) for each in row)
     sure = "which so few candidates do not tell from none" if start <= 0 <= end else "beyond chance"
-    chance = [str(name) for name in table.index if not low[name] > 0]
+    opposite = [str(name) for name in table.index[table["high"] < 0]]
+    surely = {str(name) for name in table.index[table["low"] > 0]} | {*opposite}
+    chance = [str(name) for name in table.index if str(name) not in surely]
     last = f" Not told from chance: {', '.join(chance)}." if chance else ""
+    last += f" Foretelling the opposite: {', '.join(opposite)}." if opposite else ""
     return (
         "The paper claims that P + TG foretells the final accuracy better than P alone. Here P + "
         f"TG has a rank correlation of {_short(value['P+TG'])} with it and P of "
@@ -171,23 +178,32 @@ def best_rdms(
     """
     best = run.best
     if best is None:
-        raise ValueError("no candidate finished")
-    plan = Plan.of(run.config)
-    k = int(best.data.attrs["k"])
-    task = replace(plan.task, k=k, architecture=best.architecture)
-    teacher = load_teacher(task.teachers[0].id)
-    theirs = rdms(teacher, task.distance)
-    ours = rdms(record_again(task)[0], task.distance)
-    order = {name: i for i, name in enumerate(region_names(ours))}
+        raise RunError(f"no candidate of {run.folder} has finished: there is none to draw.")
+    task = replace(
+        Plan.of(run.config).task, k=int(best.data.attrs["k"]), architecture=best.architecture
+    )
+    spec = task.teachers[0]
+    teacher = load_teacher(spec.id)
+    theirs = _by_name(rdms(teacher, task.distance, normalise=spec.normalise))
+    ours = _by_name(rdms(record_again(task)[0], task.distance))
     pairs: list[tuple[str, npt.ArrayLike, str, npt.ArrayLike]] = []
-    for i, region in enumerate(best.data["region"].values):
-        layers = best.similarity.isel(region=i)
-        layer = str(best.data["layer"].values[int(layers.argmax("layer"))])
-        name = f"{layer}  (r = {float(layers.max()):.2f})"
-        pairs.append((str(region), theirs.values[i], name, ours.values[order[layer]]))
-    table = teacher.stimuli.table.set_index("stimulus_id").loc[list(theirs["stimulus_id_i"].values)]
+    similarity = best.similarity.isel(region=best.data["teacher"].values == spec.id)
+    for region, values in zip(similarity["region"].values, similarity, strict=True):
+        top = values.isel(layer=int(values.argmax("layer")))
+        layer = str(top["layer"].item())
+        name = f"{layer}  (r = {float(top):.2f})"
+        pairs.append((str(region), theirs[str(region)], name, ours[layer]))
+    return pairs, _labels(teacher, next(iter(theirs.values())))
+
+
+def _by_name(all_rdms: xr.DataArray) -> dict[str, xr.DataArray]:
+    return {str(r): rdm for r, rdm in zip(all_rdms["region"].values, all_rdms, strict=True)}
+
+
+def _labels(teacher: Teacher, rdm: xr.DataArray) -> npt.ArrayLike:
+    table = teacher.stimuli.table.set_index("stimulus_id").loc[list(rdm["stimulus_id_i"].values)]
     labels = table["label"] if "label" in table else pd.Series(range(len(table)))
-    return pairs, labels.to_numpy()
+    return labels.to_numpy()
 
 
 def _next_steps(run: Run) -> str:

@@ -83,7 +83,7 @@ def plot_progress(scores: npt.ArrayLike, random_starts: int, ylabel: str = "P + 
     values = np.asarray(scores, float)
     order = np.arange(1, len(values) + 1)
     figure, (axis,) = _figure(6.4, 3.2)
-    groups = (("random", order <= random_starts, MUTED), ("guided", order > random_starts, BLUE))
+    groups = (("random", order <= random_starts, MUTED), ("proposed", order > random_starts, BLUE))
     for name, chosen, colour in groups:
         if np.isfinite(values[chosen]).any():
             axis.plot(order[chosen], values[chosen], "o", color=colour, ms=5.5, label=name)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from neurosage.nas.catalogue import make_space
+from neurosage.nas.catalogue import make_explorer, make_space
 from neurosage.nas.outline import outline
 from neurosage.nas.run import Run
 from neurosage.report import plots
@@ -77,15 +77,18 @@ def progress_section(run: Run) -> str:
     """
     config = run.config
     scores = run.to_frame().sort_values("k")["P+TG"].to_numpy(float)
-    is_random = config.explorer.name == "random"
-    starts = len(scores) if is_random else int(config.explorer.options.get("random_starts", 20))
+    explorer = make_explorer(config.explorer.name, config.explorer.options)
+    starts = getattr(explorer, "random_starts", 0)
     figure = plots.plot_progress(scores, starts, score_name(run))
+    first = f"The first {min(starts, len(scores))} were drawn at random, the others"
+    drawn = first if starts else "All"
     caption = (
-        "Each dot is a candidate; the line is the best so far. The first "
-        f"{min(starts, len(scores))} were drawn at random, the others proposed by "
-        f"{config.explorer.name.upper()} from the history."
+        "Each dot is a candidate; the line is the best so far. "
+        f"{drawn} were proposed by explorer {config.explorer.name!r}."
     )
-    alt = f"Scores of {len(scores)} candidates, the best {np.nanmax(scores, initial=-1):.3f}."
+    known = scores[np.isfinite(scores)]
+    best = f"the best {known.max():.3f}" if known.size else "none finished"
+    alt = f"Scores of {len(scores)} candidates, {best}."
     return section("Progress of the search", figure_html(figure, alt, caption))
 
 

@@ -89,6 +89,49 @@ def _check_left(regions: tuple[str, ...], averaged: xr.DataArray) -> None:
         )
 
 
+def not_finite(averaged: xr.DataArray, columns: Any) -> str:
+    """Say which responses of some neuroids are missing or infinite, or nothing.
+
+    Parameters
+    ----------
+    averaged : xarray.DataArray
+        Assembly with one presentation per stimulus.
+    columns : slice or array of int
+        The neuroids, such as those of a region.
+
+    Returns
+    -------
+    str
+        Empty if all are finite; else how many stimuli and neuroids, and the first of them.
+
+    Examples
+    --------
+    >>> from neurosage.data.assembly import assembly
+    >>> a = assembly([[1.0, np.nan], [2.0, 3.0]], stimulus_id=["cat", "dog"], region="V4")
+    >>> not_finite(a, slice(0, 2)).split(";")[0]
+    "responses are missing (NaN) for 1 of 2 stimuli (first: ['cat']) and 1 of 2 neuroids \
+(first: ['V4.1'])"
+    """
+    values = averaged.values[:, columns]
+    bad = ~np.isfinite(values)
+    if not bad.any():
+        return ""
+    rows, cols = bad.any(1), bad.any(0)
+    names = averaged["neuroid_id"].values[columns][cols]
+    what = "missing (NaN)" if np.isnan(values).any() else "infinite"
+    return (
+        f"responses are {what} for {rows.sum()} of {len(rows)} stimuli (first: "
+        f"{first_names(averaged['stimulus_id'].values[rows])}) and {cols.sum()} of {len(cols)} "
+        f"neuroids (first: {first_names(names)}); nan='drop-stimulus' or 'drop-neuroid' leaves "
+        "the missing out."
+    )
+
+
+def first_names(names: Any) -> list[str]:
+    """Return the first three names, for a message."""
+    return [str(name) for name in names[:3]]
+
+
 def leave_out(responses: xr.DataArray, dropped: dict[str, list[Any]]) -> xr.DataArray:
     """Return the assembly without what was dropped from its average."""
     if "stimuli" in dropped:

@@ -14,7 +14,7 @@ from neurosage.data.average import average_repetitions
 from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.missing import check_policy, drop_missing, leave_out
+from neurosage.rsa.missing import check_policy, drop_missing, first_names, leave_out, not_finite
 from neurosage.rsa.normalise import check_method, shift_and_scale, unscalable
 
 Source: TypeAlias = Teacher | xr.DataArray
@@ -40,6 +40,8 @@ class Patterns:
         What normalises them.
     normalise : str
         How.
+    missing : mapping of str to str
+        Regions with responses that are not finite, of single stimuli, and which these are.
     dropped : mapping of str to list
         Stimuli and neuroids left out.
     """
@@ -52,6 +54,7 @@ class Patterns:
     shift: Floats
     scale: Floats
     normalise: str
+    missing: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, list[Any]] = field(default_factory=dict)
 
     def matrix(self, region: str) -> Any:
@@ -65,8 +68,8 @@ class Patterns:
     def usable(self, region: str, distance: str) -> tuple[Any, str]:
         """Return one region's patterns and, where they have no RDM, the reason."""
         columns = self.columns[region]
-        if reason := self._not_finite(region):
-            return None, reason
+        if region in self.missing:
+            return None, self.missing[region]
         if reason := unscalable(self.neuroid_ids[columns], self.scale[columns], self.normalise):
             return None, reason
         matrix = self.matrix(region)
@@ -86,21 +89,6 @@ class Patterns:
             raise InputError(f"region {region!r}: {reason}")
         return matrix
 
-    def _not_finite(self, region: str) -> str:
-        values = self.values[:, self.columns[region]]
-        if np.isfinite(values).all():
-            return ""
-        bad = ~np.isfinite(values)
-        rows, cols = bad.any(1), bad.any(0)
-        names = self.neuroid_ids[self.columns[region]][cols]
-        what = "missing (NaN)" if np.isnan(values).any() else "infinite"
-        return (
-            f"responses are {what} for {rows.sum()} of {len(rows)} stimuli (first: "
-            f"{_first(self.stimulus_ids[rows])}) and {cols.sum()} of {len(cols)} neuroids "
-            f"(first: {_first(names)}); nan='drop-stimulus' or 'drop-neuroid' leaves the "
-            "missing out."
-        )
-
     def _without_distance(self, matrix: Any, distance: str) -> str:
         if distance not in ("correlation", "cosine"):
             return ""
@@ -110,13 +98,9 @@ class Patterns:
         word = "constant" if distance == "correlation" else "zero"
         return (
             f"{flat.sum()} of {len(flat)} stimuli have a pattern that is {word} over the "
-            f"{matrix.shape[1]} neuroids (first: {_first(self.stimulus_ids[flat])}), so there is "
+            f"{matrix.shape[1]} neuroids (first: {first_names(self.stimulus_ids[flat])}), so there is "
             f"no {distance} distance; leave them out or use distance='euclidean'."
         )
-
-
-def _first(names: Any) -> list[str]:
-    return [str(name) for name in names[:3]]
 
 
 def constant_rows(matrix: Any) -> Any:
@@ -159,7 +143,7 @@ def responses_of(source: Source) -> xr.DataArray:
     if "time_bin" in responses.dims:
         raise InputError(
             f"the assembly has {responses.sizes['time_bin']} time bins; choose a window first: "
-            "neurosage.data.assembly.average_time(a, 70, 170)."
+            "neurosage.average_time(a, 70, 170)."
         )
     return responses
 
@@ -235,6 +219,9 @@ def read_patterns(
     averaged, dropped = drop_missing(averaged, nan, without)
     responses = leave_out(responses, dropped)
     shift, scale = shift_and_scale(responses, averaged, method)
+    columns = _columns(averaged)
+    # Looked for before categories are averaged: their means leave missing responses out.
+    missing = {region: not_finite(averaged, columns[region]) for region in columns}
     if by != "stimulus_id":
         averaged = average_repetitions(averaged, by)
         averaged = averaged.assign_coords(stimulus_id=("presentation", averaged[by].values))
@@ -244,10 +231,11 @@ def read_patterns(
         regions=region_names(averaged),
         values=averaged.values,
         neuroid_ids=averaged["neuroid_id"].values,
-        columns=_columns(averaged),
+        columns=columns,
         shift=shift,
         scale=scale,
         normalise=method,
+        missing={region: reason for region, reason in missing.items() if reason},
         dropped=dropped,
     )
 

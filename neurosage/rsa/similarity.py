@@ -104,8 +104,7 @@ def _from_patterns(prepared: Prepared, source: Source, normalise: str | None) ->
         source,
         normalise=normalise,
         by=settings["by"],
-        # The stimuli are fixed by now; what the teacher lost is lost here too.
-        nan="raise" if settings["nan"] == "drop-stimulus" else settings["nan"],
+        nan=_own_policy(settings),
         without=prepared.dropped.get("stimuli", ()),
         order=prepared.stimulus_ids,
     )
@@ -124,6 +123,13 @@ def _from_patterns(prepared: Prepared, source: Source, normalise: str | None) ->
     return _Found(patterns.regions, values, patterns.normalise, patterns.dropped, reasons, path)
 
 
+def _own_policy(settings: Mapping[str, str]) -> str:
+    # The rows are fixed by now, what the teacher lost is lost here too. A category's row
+    # stays though it loses a stimulus; a stimulus' own does not.
+    fixed = settings["nan"] == "drop-stimulus" and settings["by"] == "stimulus_id"
+    return "raise" if fixed else settings["nan"]
+
+
 def _from_rdms(prepared: Prepared, source: Source, normalise: str | None) -> _Found:
     settings, backend = prepared.settings, prepared.backend
     if prepared.rdms is None:
@@ -139,7 +145,7 @@ def _from_rdms(prepared: Prepared, source: Source, normalise: str | None) -> _Fo
 
 def _label(found: _Found, prepared: Prepared) -> xr.DataArray:
     settings = prepared.settings
-    lost = set(found.dropped.get("stimuli", ())) - set(prepared.dropped.get("stimuli", ()))
+    lost = set(map(str, prepared.stimulus_ids)) & set(map(str, found.dropped.get("stimuli", ())))
     both = {"a": dict(found.dropped), "b": dict(prepared.dropped)}
     return xr.DataArray(
         found.values,

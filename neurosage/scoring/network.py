@@ -57,7 +57,7 @@ def score(
     seed : int
         Of that sample.
     distance : str
-        Makes an RDM from patterns: ``correlation``, ``euclidean``.
+        Makes an RDM from patterns: ``correlation``, ``euclidean``, ``cosine``.
     comparison : str
         Makes a similarity from two RDMs: ``pearson``, ``spearman``, ``cosine``.
     normalise : str, optional
@@ -91,14 +91,16 @@ def score(
     ['pixels']
     """
     from neurosage.data.registry import load_teacher
+    from neurosage.models.forward import check_run
     from neurosage.models.record import record
     from neurosage.models.recorder import modules_to_hook
     from neurosage.models.source import as_model
     from neurosage.rsa.similarity import prepare, similarity_to
 
+    check_run(units=units, seed=seed, batch_size=batch_size, device=device)
+    _check_layer_method(normalise_layers)
     network = as_model(model)
     modules_to_hook(network.module, layers)
-    _check_layer_method(normalise_layers)
     teacher = load_teacher(teacher) if isinstance(teacher, str) else teacher
     prepared = prepare(
         teacher, distance=distance, comparison=comparison, normalise=normalise, backend=backend

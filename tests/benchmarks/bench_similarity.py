@@ -83,12 +83,14 @@ def by_neurosage(candidate: xr.DataArray, teacher: xr.DataArray) -> np.ndarray:
     return ns.similarity(candidate, teacher, "correlation", "pearson").values
 
 
-def by_rsatoolbox(candidate: xr.DataArray, teacher: xr.DataArray) -> np.ndarray:
+def matrices(side: xr.DataArray) -> list[np.ndarray]:
+    return [ns.select(side, region=name).values for name in dict.fromkeys(side.region.values)]
+
+
+def by_rsatoolbox(candidate: list[np.ndarray], teacher: list[np.ndarray]) -> np.ndarray:
     sides = []
     for side in (candidate, teacher):
-        names = dict.fromkeys(side.region.values)
-        matrices = [ns.select(side, region=name).values for name in names]
-        datasets = [rsatoolbox.data.Dataset(matrix) for matrix in matrices]
+        datasets = [rsatoolbox.data.Dataset(matrix) for matrix in side]
         rdms = [rsatoolbox.rdm.calc_rdm(each, method="correlation") for each in datasets]
         sides.append(rsatoolbox.rdm.concat(rdms))
     return np.asarray(rsatoolbox.rdm.compare(*sides, method="corr"))
@@ -99,12 +101,13 @@ def measure(arguments: argparse.Namespace, dtype: str, rounds: int) -> bool:
     layers = [f"layer{i}" for i in range(8)]
     candidate = recording(layers, 1000, latent, dtype, seed=1)
     teacher = recording(["V4", "pIT", "aIT"], 100, latent, dtype, seed=2)
+    apart = matrices(candidate), matrices(teacher)
     ours, theirs = Timed(), Timed()
     ours.run(lambda: by_neurosage(candidate, teacher), warm_up=True)
     for _ in range(rounds):
         for _ in range(arguments.repeat):
             ours.run(lambda: by_neurosage(candidate, teacher))
-        theirs.run(lambda: by_rsatoolbox(candidate, teacher))
+        theirs.run(lambda: by_rsatoolbox(*apart))
     return table(dtype, ours, theirs)
 
 

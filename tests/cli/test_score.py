@@ -64,6 +64,9 @@ def test_json_is_the_only_thing_on_standard_output(model: str) -> None:
         (("--out", __file__), "--out is a folder"),
         (("--distance", "manhattan"), "unknown distance 'manhattan'"),
         (("--units", "0"), "at least 1"),
+        (("--device", "gpu"), "unknown device 'gpu'.*Choices: cpu"),
+        (("--device", "cuda:99"), "unknown device 'cuda:99'"),
+        (("--seed", "-1"), "a seed is a whole number, at least 0, not -1"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
@@ -71,3 +74,10 @@ def test_wrong_calls_are_named(model: str, arguments: tuple[str, str], message: 
     """An error of the user's input, which the command line turns into one sentence."""
     with pytest.raises(InputError, match=message):
         call(model, *SIMULATED, *arguments)
+
+
+@pytest.mark.parametrize("wrong", [("--device", "gpu"), ("--seed", "-1"), ("--batch-size", "0")])
+def test_how_it_runs_is_checked_before_anything_is_loaded(wrong: tuple[str, str]) -> None:
+    """Neither the network nor the teacher is looked at, or there would be another error."""
+    with pytest.raises(InputError, match=r"unknown device|seed|batch_size"):
+        call("nowhere.py:make", "--teacher", "nobody", *wrong)

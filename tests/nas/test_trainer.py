@@ -11,7 +11,7 @@ from neurosage.errors import InputError
 from neurosage.nas.batches import Batches, preprocessing_of
 from neurosage.nas.datasets import DataSpec, ImageData, load_data
 from neurosage.nas.recipes import Recipe, get_recipe
-from neurosage.nas.trainer import TrainingDiverged, accuracy, check_device, train
+from neurosage.nas.trainer import TrainingDiverged, accuracy, train
 
 
 @pytest.fixture(autouse=True)
@@ -206,5 +206,3 @@ def test_wrong_calls_are_refused(digits: ImageData) -> None:
         train(network(), digits, get_recipe("digits"), steps=-1)
     with pytest.raises(InputError, match="at least 2 images"):
         train(network(), numbered(1), get_recipe("digits"), steps=1)
-    with pytest.raises(InputError, match="unknown device 'gpu'"):
-        check_device("gpu")

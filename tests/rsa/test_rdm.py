@@ -142,3 +142,32 @@ def test_saves_to_netcdf(recording, tmp_path):
     with xr.open_dataarray(tmp_path / "rdms.nc") as back:
         np.testing.assert_array_equal(back.values, made.values)
         assert back.attrs["distance"] == "correlation"
+
+
+def _two_labels(recording):
+    a = recording(n=8).assign_coords(label=("presentation", list("xyzw") * 2))
+    a.values[4, 13] = np.nan
+    return a
+
+
+def test_missing_responses_are_looked_for_before_categories_are_averaged(recording):
+    """One missing response is refused by category just as by stimulus, never averaged away."""
+    a = _two_labels(recording)
+    with pytest.raises(InputError, match=r"'IT'.*1 of 8 stimuli .*'img4'.*'IT.1'"):
+        rdms(a, by="label")
+
+
+@pytest.mark.parametrize(
+    ("nan", "kept"),
+    [
+        ("drop-stimulus", {"presentation": [0, 1, 2, 3, 5, 6, 7]}),
+        ("drop-neuroid", {"neuroid": [n for n in range(21) if n != 13]}),
+    ],
+)
+def test_dropping_acts_on_stimuli_not_on_categories(recording, nan, kept):
+    """By category, what lacks a response is left out of its category's mean, and named."""
+    a = _two_labels(recording)
+    found = rdms(a, by="label", nan=nan)
+    np.testing.assert_array_equal(found.values, rdms(a.isel(kept), by="label").values)
+    assert list(found["stimulus_id_i"].values) == list("xyzw")
+    assert "img4" in found.attrs["dropped"] or "IT.1" in found.attrs["dropped"]

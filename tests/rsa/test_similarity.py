@@ -222,3 +222,31 @@ def test_saves_to_netcdf(recording, tmp_path):
     found = similarity(recording(), recording(seed=1))
     found.to_netcdf(tmp_path / "similarity.nc")
     assert {"distance", "comparison", "path", "backend", "neurosage"} <= set(found.attrs)
+
+
+def test_missing_responses_are_found_within_categories(recording):
+    """By category, a missing response on either side is refused, or its stimulus dropped."""
+    labels = ("presentation", list("xyzw") * 10)
+    a, b = (recording(seed=seed).assign_coords(label=labels) for seed in (0, 1))
+    holed = a.copy(deep=True)
+    holed.values[3, 0] = np.nan
+    for sides in ((holed, b), (b, holed)):
+        with pytest.raises(InputError, match=r"1 of 40 stimuli .*'img3'"):
+            similarity(*sides, by="label")
+        found = similarity(*sides, by="label", nan="drop-stimulus", backend=EXACT)
+        less = [side.isel(presentation=[i for i in range(40) if i != 3]) for side in sides]
+        np.testing.assert_allclose(found, similarity(*less, by="label", backend=EXACT))
+        assert "img3" in found.attrs["dropped"]
+        assert found.attrs["n_stimuli"] == 4
+
+
+def test_categories_shown_by_other_images_lose_their_own_stimuli(recording):
+    """Where the sides saw other images of the categories, each drops its own incomplete ones."""
+    labels = ("presentation", list("xyzw") * 10)
+    a, b = (recording(prefix=p).assign_coords(label=labels) for p in ("left", "right"))
+    a.values[3, 0], b.values[5, 1] = np.nan, np.nan
+    found = similarity(a, b, by="label", nan="drop-stimulus", backend=EXACT)
+    less = [side.isel(presentation=[i for i in range(40) if i != k])
+            for side, k in ((a, 3), (b, 5))]  # fmt: skip
+    np.testing.assert_allclose(found, similarity(*less, by="label", backend=EXACT))
+    assert found.attrs["n_stimuli"] == 4
