@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pandas as pd
 
 from neurosage.errors import InputError
-from neurosage.nas.run import DATABASE, Run
+from neurosage.nas.run import Run, has_begun
 
 if TYPE_CHECKING:
     from neurosage.nas.config import SearchConfig
@@ -125,7 +125,7 @@ def _search(out: Path, config: SearchConfig, engine: Engine, on_status: OnStatus
     from neurosage.nas.search import resume, search
 
     folder = out / config.search.name
-    if (folder / DATABASE).is_file():
+    if has_begun(folder):
         return resume(folder, config=config, engine=engine, progress=on_status)
     return search(config, out=out, engine=engine, progress=on_status)
 

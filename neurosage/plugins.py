@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from neurosage.errors import InputError, unknown
+
+__all__ = [
+    "EntryPoint",
+    "distribution",
+    "entry_points",
+    "load",
+    "load_point",
+    "package_folder",
+    "version",
+]
 
 
 def entry_points(group: str) -> dict[str, EntryPoint]:
@@ -121,10 +133,10 @@ def load_point(point: EntryPoint, kind: str) -> object:
     """
     try:
         return point.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a third party's code may raise anything
         raise InputError(
             f"the {kind} {point.name!r} of the distribution {distribution(point)} "
-            f"({point.value}) cannot be loaded: {error}"
+            f"({point.value}) cannot be loaded: {type(error).__name__}: {error}"
         ) from error
 
 
@@ -141,6 +153,11 @@ def package_folder(point: EntryPoint) -> Path | None:
     Path or None
         None where it names a callable, a single module, or nothing that exists.
 
+    Raises
+    ------
+    InputError
+        If one of the interpreter's finders fails; the distribution is named.
+
     Examples
     --------
     >>> package_folder(entry_points("neurosage.teachers")["macaque-v4"]).name
@@ -148,10 +165,63 @@ def package_folder(point: EntryPoint) -> Path | None:
     """
     if point.attr:
         return None
+    places: list[str] | None = None
+    steps = point.module.split(".")
     try:
-        spec = importlib.util.find_spec(point.module)
-    except ImportError:
-        return None
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(next(iter(spec.submodule_search_locations)))
+        for depth in range(1, len(steps) + 1):
+            places = _places(".".join(steps[:depth]), places)
+            if not places:
+                return None
+    except Exception as error:  # finders of editable installs and others are code, too
+        raise InputError(
+            f"the package {point.module!r} of the distribution {distribution(point)} cannot be "
+            f"looked for: {type(error).__name__}: {error}"
+        ) from error
+    return Path(places[0]) if places else None
+
+
+def _places(name: str, within: Sequence[str] | None) -> list[str]:
+    """The folders of a package in its parent's, importing neither."""
+    if name in sys.modules:
+        return list(getattr(sys.modules[name], "__path__", ()))
+    tail = name.rpartition(".")[2]
+    try:
+        spec = _spec(name, within)
+    except KeyError:
+        # A namespace in a package that is not loaded: its folders are all that it is.
+        return [str(path) for place in within or () if (path := Path(place, tail)).is_dir()]
+    return list(spec.submodule_search_locations or ()) if spec is not None else []
+
+
+def _spec(name: str, within: Sequence[str] | None) -> ModuleSpec | None:
+    # importlib.util.find_spec would import the parents of a name with dots.
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        spec: ModuleSpec | None = None if find is None else find(name, within)
+        if spec is not None:
+            return spec
+    return None
+
+
+def version(package: str) -> str:
+    """Return the installed version of a distribution.
+
+    Parameters
+    ----------
+    package : str
+        Its name, such as ``"numpy"``.
+
+    Returns
+    -------
+    str
+        Such as ``"2.1.0"``; ``"(unknown)"`` for one that is not installed as such.
+
+    Examples
+    --------
+    >>> version("numpy").count(".") >= 1
+    True
+    """
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "(unknown)"

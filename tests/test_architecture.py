@@ -110,6 +110,18 @@ def test_explorers_and_spaces_know_only_their_contracts(module: str) -> None:
     assert files <= allowed, f"{module} imports {sorted(files - allowed)}"
 
 
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"neurosage.plugins"}))
+def test_only_plugins_asks_what_is_installed(module: str) -> None:
+    """No other module imports importlib.metadata."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    assert not {name for name in found if name.startswith("importlib.metadata")}
+
+
 def test_no_module_waits_for_itself() -> None:
     """What modules import when they are loaded makes no cycle."""
     edges = {

@@ -163,6 +163,11 @@ def unseeded(self, architecture, **kwargs):
     return module
 
 
+def two_faced(self, architecture, **kwargs):
+    filters = 4 if torch.get_default_device().type == "meta" else 8
+    return ConvNetSpace.build(self, {**architecture, "layer1.filters": filters}, **kwargs)
+
+
 @pytest.mark.parametrize(
     ("law", "changes"),
     [
@@ -178,15 +183,27 @@ def unseeded(self, architecture, **kwargs):
         ),
         (
             "networks_are_counted_unbuilt",
+            {"build": two_faced},
+        ),
+        (
+            "equal_keys_have_equal_cost",
             {"graph": lambda *_: Graph(("", ""), ((0, 1, "net"),), (0,), (1,))},
         ),
     ],
-    ids=["order", "twice", "kinds", "shape", "unused", "seed", "layers", "key"],
+    ids=["order", "twice", "kinds", "shape", "unused", "seed", "layers", "cost", "key"],
 )
 def test_broken_spaces_fail(law, changes):
     """Each law of spaces catches what breaks it."""
     with pytest.raises(AssertionError):
         getattr(broken_space(**changes), f"test_{law}")()
+
+
+@pytest.mark.parametrize("case", [TestConvnet5, TestConvnet10, TestConvnet20])
+def test_equal_keys_are_found(case):
+    """The law of equal keys is held to different architectures, not to none."""
+    found = list(case().twins())
+    assert len(found) >= 3
+    assert all(architecture != other for _, architecture, other in found)
 
 
 class Stateful:
@@ -270,3 +287,24 @@ def test_changing_teachers_fail():
 
     with pytest.raises(AssertionError):
         Case().test_teacher_is_fixed()
+
+
+def gapped(rows):
+    """A teacher case whose responses of some presentations are missing."""
+    teacher = made_teacher()
+    values = teacher.assembly.copy(deep=True)
+    values.values[rows, 1] = np.nan
+
+    class Case(TeacherCase):
+        def make_teacher(self):
+            return replace(teacher, assembly=values)
+
+    return Case()
+
+
+def test_teachers_without_an_answer_fail():
+    """A stimulus that a neuroid never answered does not pass, a missing repetition does."""
+    gapped([2]).test_responses_keep_the_contract()
+    for rows in ([2, 7], slice(None)):
+        with pytest.raises(AssertionError, match=r"image-"):
+            gapped(rows).test_responses_keep_the_contract()

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from neurosage.cli import catalogue, demo, report, score, search
+from neurosage.cli.live import errors
 from neurosage.errors import InputError, NeurosageError
 
 app = typer.Typer(
@@ -44,12 +45,9 @@ def _neurosage(
     ] = False,
 ) -> None:
     """Register recordings as a teacher, score networks against it, search guided by it."""
-    from rich.console import Console
     from rich.logging import RichHandler
 
-    handler = RichHandler(
-        console=Console(stderr=True), show_path=False, show_time=False, markup=False
-    )
+    handler = RichHandler(console=errors(), show_path=False, show_time=False, markup=False)
     logger = logging.getLogger("neurosage")
     logger.handlers = [handler]
     logger.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
@@ -69,8 +67,6 @@ def main() -> None:
 
 
 def _say(text: str) -> None:
-    from rich.console import Console
-
-    console = Console(stderr=True)
+    console = errors()
     console.print("[bold red]Error:[/]", end=" ")
     console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)

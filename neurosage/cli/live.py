@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -29,13 +30,20 @@ class Screen(Protocol):
         """Show how many of something are done."""
 
 
+@cache
+def errors() -> Console:
+    """Return the one console on standard error: bars and log lines must share it."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
 @contextmanager
 def screen() -> Iterator[Screen]:
     """Give what shows progress: bars in a terminal, plain lines elsewhere."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    console = Console(stderr=True, highlight=False)
+    console = errors()
     if not console.is_terminal:
         yield Lines(console)
         return

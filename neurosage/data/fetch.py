@@ -6,6 +6,8 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from neurosage.data.card import FileEntry
@@ -17,13 +19,38 @@ _listings: dict[str, list[tuple[Path, int]]] = {}
 
 
 def cache_folder() -> Path:
-    """Return the folder for downloads: ``NEUROSAGE_CACHE``, or the system's for caches."""
+    """Return the folder for downloads: ``NEUROSAGE_CACHE``, or the system's for caches.
+
+    Raises
+    ------
+    FetchError
+        If ``NEUROSAGE_CACHE`` names something that is no folder; one that is not there
+        yet is made when first needed.
+    """
     chosen = os.environ.get("NEUROSAGE_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        path = Path(chosen).expanduser()
+        if os.path.lexists(path) and not path.is_dir():
+            raise FetchError(f"NEUROSAGE_CACHE is {chosen!r}, which is not a folder.")
+        return path
     import pooch
 
     return Path(pooch.os_cache("neurosage"))
+
+
+@contextmanager
+def _cache_in_use() -> Iterator[Path]:
+    """The folder of cached files; what the disk says against it, as one sentence."""
+    folder = cache_folder()
+    try:
+        yield folder / "files"
+    except FetchError:
+        raise
+    except OSError as error:
+        raise FetchError(
+            f"the cache {folder} cannot be used ({error.strerror or error}); set NEUROSAGE_CACHE "
+            "to a folder that can be written to."
+        ) from error
 
 
 def is_available(entry: FileEntry, *, card_folder: Path | None = None) -> bool:
@@ -44,8 +71,11 @@ def is_available(entry: FileEntry, *, card_folder: Path | None = None) -> bool:
     beside = _beside(entry, card_folder)
     if beside is not None:
         return _matches(beside, entry)
-    cached = _cached(entry)
-    return _mirrored(entry) is not None or (cached.is_file() and _matches(cached, entry))
+    if _mirrored(entry) is not None:
+        return True
+    with _cache_in_use() as folder:
+        cached = folder / _cached_name(entry)
+        return cached.is_file() and _matches(cached, entry)
 
 
 def locate(
@@ -54,7 +84,6 @@ def locate(
     owner: str,
     card_folder: Path | None = None,
     base_url: str | None = None,
-    download: bool = True,
 ) -> Path:
     """Return the path of a file whose hash is the card's.
 
@@ -70,9 +99,8 @@ def locate(
     card_folder : Path, optional
         The folder of that card.
     base_url : str, optional
-        Where to download from: ``base_url + entry.file``.
-    download : bool
-        False: never touch the network.
+        Where to download from, ``base_url + entry.file``; if omitted the network is
+        never touched.
 
     Returns
     -------
@@ -83,7 +111,8 @@ def locate(
     ------
     FetchError
         If a file has the wrong hash (file, expected, found), or cannot be had (what
-        to do about it). A wrong download leaves nothing in the cache.
+        to do about it), or the cache cannot be written to. A wrong download leaves
+        nothing in the cache.
     """
     beside = _beside(entry, card_folder)
     if beside is not None:
@@ -92,15 +121,16 @@ def locate(
     mirrored = _mirrored(entry, fresh=True)
     if mirrored is not None:
         return mirrored
-    cached = _cached(entry)
-    if cached.is_file():
-        if _matches(cached, entry):
-            return cached
-        log.warning("%s is damaged; it is removed from the cache and fetched again", cached)
-        cached.unlink()
-    if base_url is None or not download:
-        raise FetchError(_advice(entry, owner, "is not on this machine"))
-    return _download(entry, owner, base_url + entry.file, cached)
+    with _cache_in_use() as folder:
+        cached = folder / _cached_name(entry)
+        if cached.is_file():
+            if _matches(cached, entry):
+                return cached
+            log.warning("%s is damaged; it is removed from the cache and fetched again", cached)
+            cached.unlink()
+        if base_url is None:
+            raise FetchError(_advice(entry, owner, "is not on this machine"))
+        return _download(entry, owner, base_url + entry.file, cached)
 
 
 def _beside(entry: FileEntry, card_folder: Path | None) -> Path | None:
@@ -131,9 +161,9 @@ def _verify(path: Path, entry: FileEntry, owner: str) -> None:
         )
 
 
-def _cached(entry: FileEntry) -> Path:
+def _cached_name(entry: FileEntry) -> str:
     # The hash comes first, so that no other file can ever be taken for it.
-    return cache_folder() / "files" / f"{entry.digest[:32]}-{entry.name}"
+    return f"{entry.digest[:32]}-{entry.name}"
 
 
 def mirror_folder() -> Path | None:

@@ -1,4 +1,4 @@
-"""Where a stimulus set's pixels come from: arrays, folders, zip files."""
+"""Where pixels come from: arrays, folders, zip files. Nothing else decodes an image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from neurosage.errors import InputError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm")
-MAX_BYTES = 256 * 2**20  # of one image in a zip file, unpacked
+MAX_BYTES = 256 * 2**20  # of one image file, unpacked
 MAX_PIXELS = 100_000_000  # of one image, decoded
 
 
@@ -125,15 +125,21 @@ class FileImages:
 
     def __getitem__(self, i: int) -> npt.NDArray[np.uint8]:
         name = self.names[i]
-        if self.path.is_dir():
-            return decode((self.path / name).read_bytes(), f"{self.path}/{name}")
-        if self._zip is None:
-            self._zip = _open_zip(self.path)
         try:
-            data = self._zip.read(name)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise InputError(f"{name} in {self.path} cannot be unpacked: {error}") from error
+            data = self._read(name)
+        except Exception as error:  # each way of packing has errors of its own
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{name} in {self.path} cannot be read: {error}") from error
         return decode(data, f"{self.path}/{name}")
+
+    def _read(self, name: str) -> bytes:
+        if not self.path.is_dir():
+            self._zip = self._zip or _open_zip(self.path)
+            return self._zip.read(name)
+        file = self.path / name
+        _check_bytes(self.path, name, file.stat().st_size)
+        return file.read_bytes()
 
     def __getstate__(self) -> dict[str, Any]:
         # An open file does not pickle; each process opens its own.
@@ -166,10 +172,17 @@ def list_images(path: Path) -> list[str]:
             names = [_safe(member, path) for member in archive.infolist() if not member.is_dir()]
     else:
         raise InputError(f"there are no images at {path}: neither a folder nor a zip file.")
-    return sorted(name for name in names if _is_image(name))
+    return sorted(name for name in names if is_image(name))
 
 
-def _is_image(name: str) -> bool:
+def is_image(name: str) -> bool:
+    """Tell whether a path within a source is that of an image, not of something hidden.
+
+    Examples
+    --------
+    >>> is_image("cat/1.PNG"), is_image("__MACOSX/cat/1.png")
+    (True, False)
+    """
     parts = PurePosixPath(name).parts
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
     return not hidden and name.lower().endswith(SUFFIXES)
@@ -178,7 +191,7 @@ def _is_image(name: str) -> bool:
 def _open_zip(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except Exception as error:  # a damaged directory is a struct.error, a ValueError, …
         raise InputError(f"{path} cannot be read as a zip file of images: {error}") from error
 
 
@@ -187,14 +200,18 @@ def _safe(member: zipfile.ZipInfo, path: Path) -> str:
     leads_out = name.startswith("/") or ".." in PurePosixPath(name).parts
     if leads_out or "\\" in name or ":" in name:
         raise InputError(f"{path} is refused: its member {name!r} leads out of it.")
-    if member.file_size > MAX_BYTES:
-        raise InputError(
-            f"{path} is refused: its member {name!r} unpacks to {member.file_size} bytes, "
-            f"more than the {MAX_BYTES} allowed for an image."
-        )
+    _check_bytes(path, name, member.file_size)
     if member.flag_bits & 1:
         raise InputError(f"{path} is refused: its member {name!r} is encrypted.")
     return name
+
+
+def _check_bytes(path: Path, name: str, size: int) -> None:
+    if size > MAX_BYTES:
+        raise InputError(
+            f"{path} is refused: {name!r} has {size} bytes unpacked, more than the {MAX_BYTES} "
+            "allowed for an image."
+        )
 
 
 def decode(data: bytes, name: str) -> npt.NDArray[np.uint8]:
@@ -217,7 +234,7 @@ def decode(data: bytes, name: str) -> npt.NDArray[np.uint8]:
     InputError
         If it is no image, is damaged, or has more than `MAX_PIXELS`.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(io.BytesIO(data)) as image:
@@ -226,5 +243,7 @@ def decode(data: bytes, name: str) -> npt.NDArray[np.uint8]:
                     f"{name} is {image.width}×{image.height} pixels, more than {MAX_PIXELS} in all."
                 )
             return np.asarray(image.convert("RGB"), dtype=np.uint8)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+    except Exception as error:  # what a damaged file raises is up to its format
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{name} cannot be decoded as an image: {error}") from error

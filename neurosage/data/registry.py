@@ -18,7 +18,7 @@ from neurosage.data.listing import list_stimuli, list_teachers
 from neurosage.data.sources import Source, What, described, from_folder, register, sources
 from neurosage.data.stimuli import StimulusSet
 from neurosage.data.teacher import Teacher
-from neurosage.errors import InputError, unknown
+from neurosage.errors import InputError, NeurosageError, unknown
 
 __all__ = [
     "fetch",
@@ -90,7 +90,7 @@ def _warn_simulated(teacher_id: str) -> None:
 
 
 def _made(source: Source, card: Card | None, made: Callable[..., Any], part: str | None) -> Teacher:
-    teacher = _call(made, part)
+    teacher = _call(source, made, part)
     if not isinstance(teacher, Teacher):
         raise InputError(
             f"loading {source.id!r} of {source.origin} gave {type(teacher).__name__}, "
@@ -141,7 +141,7 @@ def load_stimuli(id_or_path: str | Path) -> StimulusSet:
         return build_stimuli(described_by, folder, part)
     if card is not None and part is not None:
         card.choose(part)
-    stimuli = _call(made, part)
+    stimuli = _call(source, made, part)
     if not isinstance(stimuli, StimulusSet):
         raise InputError(
             f"loading {source.id!r} of {source.origin} gave {type(stimuli).__name__}, "
@@ -152,8 +152,15 @@ def load_stimuli(id_or_path: str | Path) -> StimulusSet:
     return stimuli
 
 
-def _call(made: Callable[..., Any], part: str | None) -> Any:
-    return made() if part is None else made(part)
+def _call(source: Source, made: Callable[..., Any], part: str | None) -> Any:
+    try:
+        return made() if part is None else made(part)
+    except NeurosageError:
+        raise
+    except Exception as error:  # a third party's code may raise anything
+        raise InputError(
+            f"loading {source.id!r} of {source.origin} failed: {type(error).__name__}: {error}"
+        ) from error
 
 
 def register_teacher(id: str, loader: Callable[..., Teacher]) -> None:  # noqa: A002

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,16 +33,21 @@ class Source:
         Of a plugin.
     loader : callable, optional
         Of one registered in this process.
+    problem : str
+        Why its folder cannot be looked for; empty where it can.
     """
 
     id: str
     origin: str
     folder: Path | None = None
-    point: EntryPoint | None = None
+    point: plugins.EntryPoint | None = None
     loader: Callable[..., Any] | None = None
+    problem: str = ""
 
     def card(self) -> Card | None:
         """Read the card, None where there is none; raises InputError for a bad one."""
+        if self.problem:
+            raise InputError(self.problem)
         if self.folder is None or not (self.folder / "card.toml").is_file():
             return None
         card = read_card(self.folder)
@@ -133,9 +137,13 @@ def from_folder(folder: Path) -> Source:
     return Source(id_, str(folder), folder=folder)
 
 
-def _plugin(point: EntryPoint) -> Source:
-    folder = plugins.package_folder(point)
-    return Source(point.name, plugins.distribution(point), folder=folder, point=point)
+def _plugin(point: plugins.EntryPoint) -> Source:
+    origin = plugins.distribution(point)
+    try:
+        return Source(point.name, origin, folder=plugins.package_folder(point), point=point)
+    except InputError as error:
+        # One bad plugin must not keep the others from being listed.
+        return Source(point.name, origin, point=point, problem=str(error))
 
 
 def _folders(what: What) -> list[Source]:

@@ -56,9 +56,7 @@ def run_recorder(
     return recorder
 
 
-def check_run(
-    *, units: int, seed: int, batch_size: int, device: str | torch.device | None
-) -> None:
+def check_run(*, units: int, seed: int, batch_size: int, device: str | torch.device | None) -> None:
     """Refuse settings that no recording can run with, before anything is loaded.
 
     Parameters

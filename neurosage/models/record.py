@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from neurosage.models.forward import activations, run_recorder
 from neurosage.models.preprocess import Preprocessing
 from neurosage.models.recorder import Activations, Recorder
 from neurosage.models.source import Model, as_model
+from neurosage.plugins import version
 
 if TYPE_CHECKING:
     from neurosage.data.stimuli import StimulusSet

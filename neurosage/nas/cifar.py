@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import pickle
 from pathlib import Path
 from typing import Any
@@ -71,25 +72,39 @@ def read_cifar(path: Path) -> tuple[npt.NDArray[np.uint8], list[str]]:
     """
     train, meta = (_unpickle(path / name) for name in ("train", "meta"))
     try:
-        images = np.asarray(train["data"], np.uint8).reshape(-1, 3, 32, 32)
-        names = [str(meta["fine_label_names"][label]) for label in train["fine_labels"]]
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        images, names = _contents(train, meta)
+    except Exception as error:  # anything may have been pickled under these names
         raise InputError(
             f"{str(path)!r} does not hold torchvision's CIFAR-100 (keys data, fine_labels and "
-            f"fine_label_names): {error}."
+            f"fine_label_names): {_said(error)}."
         ) from error
     if len(names) != len(images):
         raise InputError(f"{str(path)!r} has {len(images)} images, but {len(names)} labels.")
     return np.ascontiguousarray(images.transpose(0, 2, 3, 1)), names
 
 
+def _contents(train: Any, meta: Any) -> tuple[npt.NDArray[np.uint8], list[str]]:
+    data = train["data"]
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (3072,):
+        raise ValueError("data is no array of uint8, image × 3072")
+    known = [str(name) for name in meta["fine_label_names"]]
+    labels = [operator.index(label) for label in train["fine_labels"]]
+    if strange := [label for label in labels if not 0 <= label < len(known)]:
+        raise ValueError(f"label {strange[0]} is none of {len(known)} classes")
+    return data.reshape(-1, 3, 32, 32), [known[label] for label in labels]
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": .")
+
+
 def _unpickle(path: Path) -> Any:
     try:
         with path.open("rb") as file:
             return _ArraysOnly(file, encoding="latin1").load()
-    except (pickle.UnpicklingError, EOFError, AttributeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # a damaged pickle raises whatever its bytes lead to
         raise InputError(
-            f"{str(path)!r} is no file of torchvision's CIFAR-100: {error}."
+            f"{str(path)!r} is no file of torchvision's CIFAR-100: {_said(error)}."
         ) from error

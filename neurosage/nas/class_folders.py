@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import logging
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,42 +11,8 @@ import numpy.typing as npt
 import psutil
 from PIL import Image, ImageOps
 
+from neurosage.data.images import SUFFIXES, FileImages
 from neurosage.errors import InputError
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
-LARGEST_FILE = 64 * 2**20
-LARGEST_IMAGE = 40_000_000
-CACHE_FORMAT = 1
-
-log = logging.getLogger(__name__)
-
-
-def folder_files(path: Path) -> list[Path]:
-    """Return the images below a folder, sorted by path."""
-    files = (file for file in path.rglob("*") if is_image(file.relative_to(path).as_posix()))
-    return sorted(file for file in files if file.is_file())
-
-
-def is_image(name: str) -> bool:
-    """Tell whether a path within a source is that of an image, not of something hidden."""
-    parts = PurePosixPath(name).parts
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return name.lower().endswith(SUFFIXES) and not hidden
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[dict[str, int], Callable[[str], bytes]]]:
-    """Sizes in bytes of a source's images by name, ``…/class/file``, and how to read one."""
-    if path.is_dir():
-        files = {file.relative_to(path).as_posix(): file for file in folder_files(path)}
-        yield (
-            {name: file.stat().st_size for name, file in files.items()},
-            lambda name: files[name].read_bytes(),
-        )
-        return
-    with zipfile.ZipFile(path) as archive:
-        entries = sorted((e.filename, e.file_size) for e in archive.infolist())
-        yield {name: size for name, size in entries if is_image(name)}, archive.read
 
 
 def _check_layout(path: Path, names: Sequence[str]) -> None:
@@ -73,45 +35,46 @@ def _check_layout(path: Path, names: Sequence[str]) -> None:
 
 
 def read_source(path: Path, size: int | None) -> tuple[npt.NDArray[np.uint8], list[str]]:
-    """Read a folder or zip of class folders: images (n, height, width, 3), and their classes."""
-    with _opened(path) as (sizes, read):
-        names = list(sizes)
-        _check_layout(path, names)
-        if large := [name for name in names if sizes[name] > LARGEST_FILE]:
-            raise InputError(
-                f"{large[0]!r} in {str(path)!r} has {sizes[large[0]]} bytes; images of up to "
-                f"{LARGEST_FILE} are read."
-            )
-        first = _decode(read(names[0]), names[0], path, size)
-        _check_memory(path, len(names), first.nbytes)
-        images = np.empty((len(names), *first.shape), np.uint8)
-        for i, name in enumerate(names):
-            image = _decode(read(name), name, path, size)
-            if image.shape != first.shape:
-                raise sizes_differ(names[0], first.shape, name, image.shape)
-            images[i] = image
-    return images, [PurePosixPath(name).parent.name for name in names]
+    """Read a folder or zip of class folders.
+
+    Parameters
+    ----------
+    path : Path
+        One folder per class, ``…/class/file``.
+    size : int, optional
+        Height and width wanted, pixels; as they are if omitted.
+
+    Returns
+    -------
+    images : numpy.ndarray of uint8, shape (n, height, width, 3)
+        RGB, in the order of their names.
+    names : list of str, length n
+        The class of each.
+
+    Raises
+    ------
+    InputError
+        If there are no images, one cannot be read, they differ in size, or they do
+        not lie in class folders of one place.
+    """
+    source = FileImages(path)
+    _check_layout(path, source.names)
+    first = _resized(source[0], size)
+    _check_memory(path, len(source), first.nbytes)
+    images = np.empty((len(source), *first.shape), np.uint8)
+    for i, name in enumerate(source.names):
+        image = _resized(source[i], size)
+        if image.shape != first.shape:
+            raise sizes_differ(source.names[0], first.shape, name, image.shape)
+        images[i] = image
+    return images, [PurePosixPath(name).parent.name for name in source.names]
 
 
-def _decode(data: bytes, name: str, path: Path, size: int | None) -> npt.NDArray[np.uint8]:
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > LARGEST_IMAGE:
-                raise InputError(
-                    f"{name!r} in {str(path)!r} has {image.width}×{image.height} pixels; "
-                    f"up to {LARGEST_IMAGE} are read."
-                )
-            return _resized(image.convert("RGB"), size)
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{name!r} in {str(path)!r} is no readable image: {error}.") from error
-
-
-def _resized(image: Image.Image, size: int | None) -> npt.NDArray[np.uint8]:
-    if size is not None and image.size != (size, size):
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
-    return np.asarray(image)
+def _resized(values: npt.NDArray[np.uint8], size: int | None) -> npt.NDArray[np.uint8]:
+    if size is None or values.shape[:2] == (size, size):
+        return values
+    scaled = ImageOps.fit(Image.fromarray(values), (size, size), Image.Resampling.BICUBIC)
+    return np.asarray(scaled)
 
 
 def resize(images: npt.NDArray[np.uint8], size: int | None) -> npt.NDArray[np.uint8]:
@@ -136,7 +99,7 @@ def resize(images: npt.NDArray[np.uint8], size: int | None) -> npt.NDArray[np.ui
     """
     if size is None or images.shape[1:3] == (size, size):
         return images
-    return np.stack([_resized(Image.fromarray(image), size) for image in images])
+    return np.stack([_resized(image, size) for image in images])
 
 
 def _check_memory(path: Path, count: int, nbytes: int) -> None:

@@ -7,13 +7,15 @@ import multiprocessing
 import os
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from neurosage.errors import RunError, unknown
 
 if TYPE_CHECKING:
+    from neurosage.nas.config import EngineSection
     from neurosage.nas.evaluation import Evaluation
     from neurosage.nas.task import Progress, Task
 
@@ -47,6 +49,8 @@ class Outcome:
     fault : bool
         Whether a failure was none that candidates are known to have, so that it may
         lie in the installation, and befall all.
+    refused : bool
+        Whether a failure was the search's own limit, such as ``max_macs``.
     """
 
     k: int
@@ -56,6 +60,7 @@ class Outcome:
     reason: str | None = None
     worker: str | None = None
     fault: bool = False
+    refused: bool = False
 
 
 class Engine(Protocol):
@@ -107,7 +112,8 @@ def run_task(evaluate: Evaluate | None, task: Task, progress: OnProgress | None 
     try:
         evaluation = (evaluate or evaluator.evaluate)(task, progress)
     except tasks.CandidateFailed as error:
-        return Outcome(task.k, task.attempt, "failed", reason=error.reason)
+        refused = isinstance(error, tasks.CandidateRefused)
+        return Outcome(task.k, task.attempt, "failed", reason=error.reason, refused=refused)
     except Exception as error:
         logger.debug("candidate %d:\n%s", task.k, traceback.format_exc())
         reason = f"{type(error).__name__}: {error}"
@@ -194,10 +200,58 @@ def make_engine(name: str, *, workers: int | None = None, threads: int = 1) -> E
     >>> make_engine("debug").slots
     1
     """
+    check_engine(name)
     if name == "debug":
         return DebugEngine()
-    if name == "local":
-        from neurosage.nas.local import LocalEngine
+    from neurosage.nas.local import LocalEngine
 
-        return LocalEngine(workers, threads)
-    raise unknown("engine", name, ENGINES)
+    return LocalEngine(workers, threads)
+
+
+def check_engine(engine: Engine | str | None) -> None:
+    """Refuse the name of an engine that there is not, before anything is done.
+
+    Parameters
+    ----------
+    engine : Engine or str, optional
+        One that is open, a name, or none.
+
+    Raises
+    ------
+    InputError
+        With the names that there are.
+
+    Examples
+    --------
+    >>> check_engine("local"), check_engine(None)
+    (None, None)
+    """
+    if isinstance(engine, str) and engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
+
+
+@contextmanager
+def opened(engine: Engine | str | None, settings: EngineSection) -> Iterator[Engine]:
+    """Open an engine for a while; one that is given is left open.
+
+    Parameters
+    ----------
+    engine : Engine or str, optional
+        One that is open, or a name; that of the settings if omitted, or else this process.
+    settings : EngineSection
+        Name, workers and threads.
+
+    Yields
+    ------
+    Engine
+        Ready for tasks.
+    """
+    if engine is not None and not isinstance(engine, str):
+        yield engine
+        return
+    name = engine or settings.name or "debug"
+    made = make_engine(name, workers=settings.workers, threads=settings.threads)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -206,8 +206,22 @@ class Evaluation:
 
     @classmethod
     def load(cls, path: str | Path) -> Evaluation:
-        """Read what `save` wrote."""
-        return cls(xr.load_dataset(path))
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If there is no such file, or it holds no evaluation.
+        """
+        if not Path(path).is_file():
+            raise InputError(f"there is no file {path}.")
+        try:
+            data = xr.load_dataset(path)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} is no netCDF file: {error}") from error
+        if missing := [name for name in ("similarity", *NUMBERS) if name not in data]:
+            raise InputError(f"{path} holds no evaluation: {missing[:5]} are missing.")
+        return cls(data)
 
     def __repr__(self) -> str:
         n = self.numbers

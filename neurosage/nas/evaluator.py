@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from neurosage.nas.candidate import blamed_on_candidate, build, count, train
+from neurosage.nas.candidate import blamed_on_candidate, build, count, train, validate
 from neurosage.nas.catalogue import make_space
-from neurosage.nas.datasets import Split, load_data, pin_data
+from neurosage.nas.datasets import load_data, pin_data
 from neurosage.nas.evaluation import Evaluation
+from neurosage.nas.provenance import provenance
 from neurosage.nas.seeds import derive_seed
-from neurosage.nas.space import check_architecture, to_json
+from neurosage.nas.space import check_architecture
 from neurosage.nas.task import CandidateFailed, Progress, Task, TeacherSpec, pin_teacher
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from neurosage.nas.listening import Listener
 
 __all__ = [
     "CandidateFailed",
@@ -77,9 +74,9 @@ def pin(task: Task) -> Task:
 def evaluate(task: Task, progress: Callable[[Progress], None] | None = None) -> Evaluation:
     """Train one candidate for its budget and score it: P, similarities, TG, P + α·TG.
 
-    The same task gives the same numbers to the last bit, on one machine's CPU with
-    the same number of threads. What data and teachers need is prepared once in a
-    process and kept.
+    The same task gives the same numbers to the last bit on CPUs of one kind, with the
+    same versions and number of threads; on GPUs only nearly so. What data and teachers
+    need is prepared once in a process and kept.
 
     Parameters
     ----------
@@ -103,6 +100,9 @@ def evaluate(task: Task, progress: Callable[[Progress], None] | None = None) -> 
     InputError
         If the reason lies in the task: data, teachers, distances, an architecture
         that is none of the space's.
+    Exception
+        Whatever else goes wrong, such as an error of the accelerator or of a backend:
+        no fault of the candidate's.
 
     References
     ----------
@@ -134,7 +134,6 @@ def _threads(count: int) -> Iterator[None]:
 def _evaluate(task: Task, watch: _Watch, progress: Callable[[Progress], None] | None) -> Evaluation:
     from neurosage.nas.batches import preprocessing_of
     from neurosage.nas.listening import listen, listeners
-    from neurosage.nas.trainer import accuracy
     from neurosage.scoring.result import teacher_guidance
 
     space = make_space(task.space, task.space_options)
@@ -148,18 +147,12 @@ def _evaluate(task: Task, watch: _Watch, progress: Callable[[Progress], None] | 
     trained = train(model, split, task, progress)
     watch.lap("train")
     measured = bool(trained.steps or task.performance_weight)
-    P = accuracy(model, split.valid, task.recipe, device=task.device) if measured else math.nan
+    P = validate(model, split, task) if measured else math.nan
     watch.lap("validate")
     seed = derive_seed(task.seed, task.k, "units")
+    layers = space.layers(task.architecture)
+    heard = listen(model, layers, teachers, units=task.units, seed=seed, device=task.device)
     with blamed_on_candidate("its responses to the teachers' stimuli cannot be compared"):
-        heard = listen(
-            model,
-            space.layers(task.architecture),
-            teachers,
-            units=task.units,
-            seed=seed,
-            device=task.device,
-        )
         TG = teacher_guidance(heard.similarity.drop_vars("teacher"))
     watch.laps |= {"record": heard.seconds_record, "similarity": heard.seconds_similarity}
     score = task.alpha * TG + (task.performance_weight * P if task.performance_weight else 0.0)
@@ -180,7 +173,7 @@ def _evaluate(task: Task, watch: _Watch, progress: Callable[[Progress], None] | 
             **{f"seconds_{name}": seconds for name, seconds in watch.laps.items()},
         },
         losses=trained.losses,
-        attrs=_provenance(task, split, teachers) | {"undefined": json.dumps(heard.undefined)},
+        attrs=provenance(task, split, teachers) | {"undefined": json.dumps(heard.undefined)},
     )
 
 
@@ -233,33 +226,3 @@ class _Watch:
 
     def total(self) -> float:
         return time.perf_counter() - self.started
-
-
-def _provenance(task: Task, split: Split, teachers: Sequence[Listener]) -> dict[str, Any]:
-    import torch
-
-    specs = [asdict(teacher.spec) for teacher in teachers]
-    for spec, teacher in zip(specs, teachers, strict=True):
-        spec["normalise"] = teacher.prepared.settings["normalise"]
-    return {
-        "architecture": to_json(task.architecture),
-        "k": task.k,
-        "attempt": task.attempt,
-        "space": json.dumps({"name": task.space, "options": dict(task.space_options)}),
-        "data": json.dumps(asdict(task.data) | {"content_hash": split.content_hash}),
-        "recipe": json.dumps(asdict(task.recipe)),
-        "budget": f"{task.steps} steps" if task.epochs is None else f"{task.epochs} epochs",
-        "teachers": json.dumps(specs),
-        "preprocessing": json.dumps(teachers[0].inputs.preprocessing.to_dict()),
-        "units": task.units,
-        "distance": task.distance,
-        "comparison": task.comparison,
-        "normalise": "none",
-        "backend": teachers[0].prepared.backend.version,
-        "formula": f"{task.performance_weight} P + {task.alpha} TG, TG = mean_i max_j r_ij",
-        "seed": task.seed,
-        "threads": task.threads,
-        "device": task.device,
-        "versions": f"neurosage {version('neurosage')}, torch {torch.__version__}, "
-        f"numpy {version('numpy')}, Python {platform.python_version()}",
-    }

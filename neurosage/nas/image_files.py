@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -16,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosage.data.hashes import hash_file
+from neurosage.data.images import list_images
 from neurosage.errors import InputError
 from neurosage.nas.cifar import FOLDER, cifar_folder, read_cifar
-from neurosage.nas.class_folders import folder_files, read_source, resize, sizes_differ
+from neurosage.nas.class_folders import read_source, resize, sizes_differ
 
 CACHE_FORMAT = 1
 
@@ -104,8 +106,8 @@ def read_sources(
     """
     digest = hashlib.sha256(f"{CACHE_FORMAT} {content_hash} {size}".encode()).hexdigest()
     stem = None if cache is None else cache / "images" / digest[:32]
-    if stem is not None and stem.with_suffix(".npy").exists():
-        return _from_cache(stem, content_hash)
+    if stem is not None and (known := _from_cache(stem, content_hash)):
+        return known
     if hash_sources(paths) != content_hash:
         raise InputError(
             f"the data in {[str(path) for path in paths]} has changed since the search began "
@@ -136,11 +138,9 @@ def _hash_source(path: Path) -> str:
     if path.is_file():
         return hash_file(path)
     total = hashlib.sha256()
-    wanted = ("train", "meta")
-    files = [path / name for name in wanted] if cifar_folder(path) else folder_files(path)
-    for file in files:
-        total.update(file.relative_to(path).as_posix().encode() + b"\0")
-        total.update(hashlib.sha256(file.read_bytes()).digest())
+    for name in ("train", "meta") if cifar_folder(path) else list_images(path):
+        total.update(name.encode(errors="surrogateescape") + b"\0")
+        total.update(bytes.fromhex(hash_file(path / name)))
     return total.hexdigest()
 
 
@@ -178,11 +178,17 @@ def _to_cache(
     except OSError as error:
         log.warning("decoded images are not kept in the cache: %s", error)
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
-def _from_cache(stem: Path, content_hash: str) -> LabelledImages:
-    document = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
-    images = np.load(stem.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
-    labels = np.array(document["labels"], np.int64)
-    return LabelledImages(images, labels, tuple(document["classes"]), content_hash)
+def _from_cache(stem: Path, content_hash: str) -> LabelledImages | None:
+    try:
+        images = np.load(stem.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+        document = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+        labels = np.array(document["labels"], np.int64)
+        return LabelledImages(images, labels, tuple(document["classes"]), content_hash)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            log.warning("decoded images cannot be read from the cache: %s", error)
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,45 +19,12 @@ from neurosage.data.registry import load_teacher
 from neurosage.data.stimuli import StimulusSet
 from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
+from neurosage.models.forward import activations, run_recorder
 from neurosage.models.preprocess import Preprocessing
-from neurosage.models.record import record_batches
+from neurosage.nas.candidate import blamed_on_candidate, running
+from neurosage.nas.inputs import BATCH, Inputs, KeptInputs
 from neurosage.nas.task import Task, TeacherSpec, pin_teacher
-from neurosage.nas.trainer import memory_format
 from neurosage.rsa.similarity import Prepared, prepare, similarity_to
-
-LARGEST_INPUTS = 512 * 2**20
-BATCH = 64
-
-
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """A teacher's stimuli as a network takes them.
-
-    Parameters
-    ----------
-    stimuli : StimulusSet
-        The images.
-    preprocessing : Preprocessing
-        What prepares them.
-    tensor : torch.Tensor, shape (n, 3, height, width), optional
-        Prepared and kept; left out where it would take more than 512 MB.
-    content_hash : str
-        Of the stimuli.
-    """
-
-    stimuli: StimulusSet
-    preprocessing: Preprocessing
-    tensor: torch.Tensor | None
-    content_hash: str
-
-    def batches(self, device: str | torch.device) -> Iterator[torch.Tensor]:
-        """Give float32 (at most 64, 3, height, width), in the device's faster layout."""
-        if self.tensor is None:
-            parts: Iterable[torch.Tensor] = self.preprocessing.batches(self.stimuli, BATCH)
-        else:
-            parts = torch.split(self.tensor, BATCH)
-        layout = memory_format(device)
-        return (part.to(device=device, memory_format=layout) for part in parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,13 +88,19 @@ def listeners(task: Task, preprocessing: Preprocessing) -> tuple[Listener, ...]:
     """
     pinned = [spec if spec.content_hash else pin_teacher(spec) for spec in task.teachers]
     how = (task.distance, task.comparison, task.backend)
-    return tuple(_listener(spec, preprocessing, *how) for spec in pinned)
+    known = [_prepared(spec, *how) for spec in pinned]
+    inputs = _kept.get([stimuli for _, stimuli in known], preprocessing)
+    both = zip(pinned, known, inputs, strict=True)
+    return tuple(Listener(spec, prepared, given) for spec, (prepared, _), given in both)
+
+
+_kept = KeptInputs()
 
 
 @lru_cache(maxsize=32)
-def _listener(
-    spec: TeacherSpec, preprocessing: Preprocessing, distance: str, comparison: str, backend: str
-) -> Listener:
+def _prepared(
+    spec: TeacherSpec, distance: str, comparison: str, backend: str
+) -> tuple[Prepared, StimulusSet]:
     teacher = load_teacher(spec.id)
     if teacher.content_hash() != spec.content_hash:
         raise InputError(
@@ -141,7 +114,7 @@ def _listener(
         normalise=spec.normalise or teacher.normalise,
         backend=backend,
     )
-    return Listener(spec, prepared, _inputs(teacher.stimuli, preprocessing))
+    return prepared, teacher.stimuli
 
 
 def _chosen_regions(teacher: Teacher, spec: TeacherSpec) -> xr.DataArray:
@@ -149,20 +122,6 @@ def _chosen_regions(teacher: Teacher, spec: TeacherSpec) -> xr.DataArray:
     if held is None:
         raise InputError(f"teacher {spec.id!r} has neither responses nor RDMs.")
     return held if spec.regions is None else select(held, region=list(spec.regions))
-
-
-_kept_inputs: dict[tuple[str, str], Inputs] = {}
-
-
-def _inputs(stimuli: StimulusSet, preprocessing: Preprocessing) -> Inputs:
-    # Teachers of the same stimuli share their tensor, and one recording serves them all.
-    key = (stimuli.content_hash(), preprocessing.key())
-    if key not in _kept_inputs:
-        height, width = preprocessing.size or (0, 0)
-        fits = len(stimuli) * 3 * height * width * 4 <= LARGEST_INPUTS
-        tensor = preprocessing.apply(stimuli) if fits else None
-        _kept_inputs[key] = Inputs(stimuli, preprocessing, tensor, key[0])
-    return _kept_inputs[key]
 
 
 def listen(
@@ -198,7 +157,7 @@ def listen(
 
     Raises
     ------
-    InputError
+    CandidateFailed
         If the network fails on the stimuli or answers with NaN or infinity.
     """
     recorded: dict[str, xr.DataArray] = {}
@@ -255,11 +214,22 @@ def record(
 
     Raises
     ------
-    InputError
+    CandidateFailed
         If the network fails on the stimuli or answers with NaN or infinity.
     """
-    images = inputs.batches(device)
-    patterns = record_batches(model, images, layers, units=units, seed=seed, device=device)
+    with running(model, "the network fails on the teachers' stimuli"):
+        recorder = run_recorder(
+            model,
+            inputs.batches(device),
+            layers,
+            units=units,
+            seed=seed,
+            batch_size=BATCH,
+            device=device,
+            total=len(inputs.stimuli),
+        )
+    with blamed_on_candidate("its responses to the teachers' stimuli are not sound"):
+        patterns = activations(recorder)
     counts = [values.shape[1] for values in patterns.values()]
     return assembly(
         np.concatenate(list(patterns.values()), axis=1),

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from neurosage.errors import RunError
 from neurosage.nas.engine import Engine, Outcome
+from neurosage.nas.faults import Faults
 from neurosage.nas.plan import Plan
 from neurosage.nas.progress import Clock, Status
 from neurosage.nas.run import best_of
@@ -24,7 +25,6 @@ OnStatus: TypeAlias = Callable[[Status], None]
 
 LABELS = ("P", "TG", "P+TG")
 PROPOSALS = 20
-FAULTS = 5
 UNSTARTED = 10
 POLL_SECONDS = 0.5
 
@@ -70,7 +70,7 @@ class Loop:
         self._running: dict[int, int] = {}
         self._started: set[int] = set()
         self._unstarted: Counter[int] = Counter()
-        self._faults = 0
+        self._faults = Faults(tracker)
         self._exhausted = False
         self._announced = False
         self._told = 0.0
@@ -98,6 +98,8 @@ class Loop:
         while True:
             self._fill()
             if not self._running:
+                if not self.stopping:
+                    self._give_up(self._faults.end())
                 return
             for outcome in self._engine.wait(POLL_SECONDS, self._step):
                 self._record(outcome)
@@ -173,22 +175,27 @@ class Loop:
             raise RunError(f"the engine returned no evaluation of candidate {outcome.k}.")
         numbers = {name: evaluation.numbers[name] for name in ("P", "TG", "score")}
         self._tracker.finish(outcome.k, outcome.attempt, evaluation.to_json(), numbers)
-        self._faults = 0
         said = "  ".join(
             f"{label} {numbers[name]:.3f}" for label, name in zip(LABELS, numbers, strict=True)
         )
         self._end(outcome.k, f"candidate {outcome.k}: {said}")
+        again, failed = self._faults.excuse()
+        self._waiting.extend(again)
+        self._give_up(failed)
 
     def _fail(self, outcome: Outcome) -> None:
-        reason = outcome.reason or "it failed without a reason"
-        self._tracker.fail(outcome.k, outcome.attempt, reason)
-        self._end(outcome.k, f"candidate {outcome.k} failed: {reason}")
-        self._faults = self._faults + 1 if outcome.fault else 0
-        if self._faults >= FAULTS:
-            raise RunError(
-                f"{FAULTS} candidates in a row failed for a reason that is hardly their own, "
-                f"the last with {reason}"
-            )
+        k, reason = outcome.k, outcome.reason or "it failed without a reason"
+        if outcome.fault:
+            self._faults.suspend(k, outcome.attempt, reason)
+            self._tell(f"candidate {k} waits: {reason}, which is hardly its own fault")
+            return
+        self._tracker.fail(k, outcome.attempt, reason)
+        self._end(k, f"candidate {k} failed: {reason}")
+        self._faults.note(outcome, reason)
+
+    def _give_up(self, failed: dict[int, str]) -> None:
+        for k, reason in failed.items():
+            self._end(k, f"candidate {k} failed: {reason}")
 
     def _lose(self, outcome: Outcome) -> None:
         k, reason = outcome.k, outcome.reason or "its worker is gone"

@@ -3,10 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from neurosage.errors import InputError, unknown
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+# The values come from TOML, where any option may be given as anything.
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "a whole number": _is_whole,
+    "a number": _is_number,
+    "a number or left out": lambda value: value is None or _is_number(value),
+    "true or false": lambda value: isinstance(value, bool),
+}
+_RULES: dict[str, tuple[str, Callable[[Any], bool], str]] = {
+    "batch": ("a whole number", lambda value: value >= 2, "at least 2"),
+    "lr": ("a number", lambda value: value > 0, "above 0"),
+    "momentum": ("a number", lambda value: 0 <= value < 1, "in [0, 1)"),
+    "nesterov": ("true or false", lambda _: True, ""),
+    "weight_decay": ("a number", lambda value: value >= 0, "at least 0"),
+    "lr_drop": ("a number", lambda value: 0 < value <= 1, "in (0, 1]"),
+    "lr_drop_epochs": ("a whole number", lambda value: value >= 1, "at least 1"),
+    "clip": ("a number or left out", lambda value: value is None or value > 0, "above 0"),
+    "pad": ("a whole number", lambda value: value >= 0, "at least 0"),
+    "flip": ("true or false", lambda _: True, ""),
+    "per_image": ("true or false", lambda _: True, ""),
+    "mature_epochs": ("a whole number", lambda value: value >= 1, "at least 1"),
+}
 
 
 @dataclass(frozen=True)
@@ -66,22 +99,16 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse values that cannot train."""
-        rules = {
-            "batch": (self.batch >= 2, "at least 2"),
-            "lr": (self.lr > 0, "above 0"),
-            "momentum": (0 <= self.momentum < 1, "in [0, 1)"),
-            "nesterov": (self.momentum > 0 or not self.nesterov, "false where momentum is 0"),
-            "weight_decay": (self.weight_decay >= 0, "at least 0"),
-            "lr_drop": (0 < self.lr_drop <= 1, "in (0, 1]"),
-            "lr_drop_epochs": (self.lr_drop_epochs >= 1, "at least 1"),
-            "clip": (self.clip is None or self.clip > 0, "above 0, or left out"),
-            "pad": (self.pad >= 0, "at least 0"),
-            "mature_epochs": (self.mature_epochs >= 1, "at least 1"),
-        }
-        for field, (kept, rule) in rules.items():
-            if not kept:
-                value = getattr(self, field)
-                raise InputError(f"recipe {self.name!r}: {field} = {value!r}, but must be {rule}.")
+        for field, (kind, holds, rule) in _RULES.items():
+            value = getattr(self, field)
+            if not (_KINDS[kind](value) and holds(value)):
+                self._refuse(field, f"{kind}{rule and ', '}{rule}")
+        if self.nesterov and not self.momentum:
+            self._refuse("nesterov", "false where momentum is 0")
+
+    def _refuse(self, field: str, rule: str) -> NoReturn:
+        value = getattr(self, field)
+        raise InputError(f"recipe {self.name!r}: {field} = {value!r}, but must be {rule}.")
 
 
 RECIPES = {
@@ -127,5 +154,6 @@ def get_recipe(name: str, **changes: Any) -> Recipe:
         if field not in fields:
             raise unknown("recipe field", field, fields)
     recipe = RECIPES[name]
-    changed = {key: value for key, value in changes.items() if getattr(recipe, key) != value}
-    return dataclasses.replace(recipe, name=f"{name}*", **changed) if changed else recipe
+    # Made before it is compared, so that a wrong type never passes for an equal number.
+    changed = dataclasses.replace(recipe, name=f"{name}*", **changes)
+    return recipe if changed == dataclasses.replace(recipe, name=f"{name}*") else changed

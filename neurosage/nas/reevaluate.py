@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeAlias
 
 from neurosage.errors import RunError
-from neurosage.nas.engine import Engine, make_engine
+from neurosage.nas.engine import Engine, check_engine, opened
 from neurosage.nas.evaluation import Evaluation
+from neurosage.nas.kept import Kept
 from neurosage.nas.plan import Plan
-from neurosage.nas.run import Run
+from neurosage.nas.run import DATABASE, Run
 from neurosage.nas.task import Task
 from neurosage.nas.tracker.schema import FINISHED
+from neurosage.nas.tracker.store import Tracker
 
 OnCount: TypeAlias = Callable[[int, int], None]
 POLL_SECONDS = 0.5
@@ -33,8 +32,8 @@ def reevaluate(
     """Evaluate every finished candidate of a run anew, with another training budget.
 
     Each starts from its own initial weights and order of images, so that its first
-    steps are those of the search. What is done is kept in the run's folder, a line
-    of JSON each; called again, only what is missing is done.
+    steps are those of the search. What is done is kept in the run's folder, with what
+    it was made from; called again, only what is missing or was made otherwise is done.
 
     Parameters
     ----------
@@ -57,39 +56,32 @@ def reevaluate(
     Raises
     ------
     InputError
-        If both or neither of `epochs` and `steps` are given.
+        If both or neither of `epochs` and `steps` are given, or there is no such engine.
     RunError
-        If data or teachers are no longer those of the search.
+        If data or teachers are no longer those of the search, another process works on
+        it, or a candidate fails for a reason not its own.
     """
+    check_engine(engine)
     plan = Plan.of(run.config)
     plan.check_content(run.content)
     base = replace(plan.task, epochs=epochs, steps=steps)
-    file = run.folder / (f"steps-{steps}.jsonl" if epochs is None else f"epochs-{epochs}.jsonl")
-    known = _read(file)
-    finished = [c for c in run.candidates() if c.state == FINISHED]
-    missing = [
-        replace(base, k=c.k, architecture=c.architecture) for c in finished if c.k not in known
-    ]
-    if missing:
-        with _opened(engine, run) as opened:
-            for k, text in _work(opened, missing, progress, len(finished)):
-                _append(file, k, text)
-                known[k] = text
-    return {c.k: Evaluation.from_json(text) for c in finished if (text := known[c.k]) is not None}
-
-
-@contextmanager
-def _opened(engine: Engine | str | None, run: Run) -> Iterator[Engine]:
-    if engine is not None and not isinstance(engine, str):
-        yield engine
-        return
-    settings = run.config.engine
-    name = engine or settings.name or "debug"
-    opened = make_engine(name, workers=settings.workers, threads=settings.threads)
-    try:
-        yield opened
-    finally:
-        opened.close()
+    name = f"steps-{steps}" if epochs is None else f"epochs-{epochs}"
+    kept = Kept(run.folder / f"{name}.jsonl", plan.document()["content"])
+    finished = [candidate for candidate in run.candidates() if candidate.state == FINISHED]
+    tasks = {c.k: replace(base, k=c.k, architecture=c.architecture) for c in finished}
+    stamps = {c.k: kept.stamp(tasks[c.k], c.key) for c in finished}
+    known = kept.read(stamps)
+    if len(known) < len(tasks):
+        tracker = Tracker(run.folder / DATABASE)
+        with tracker.hold():  # one process at a time; another may have done some by now
+            known = kept.read(stamps)
+            missing = [task for k, task in tasks.items() if k not in known]
+            with opened(engine, run.config.engine) as ready:
+                for k, text in _work(ready, missing, progress, len(tasks)):
+                    tracker.confirm()
+                    kept.append(stamps[k], text)
+                    known[k] = text
+    return {k: Evaluation.from_json(text) for k in tasks if (text := known[k]) is not None}
 
 
 def _work(
@@ -109,28 +101,10 @@ def _work(
             task = running.pop(outcome.k)
             if outcome.fault:
                 raise RunError(f"candidate {outcome.k} could not be evaluated: {outcome.reason}")
-            if outcome.state == "lost" and task.attempt + 1 < ATTEMPTS:
+            if outcome.state == "lost" and task.attempt < ATTEMPTS:
                 waiting.append(replace(task, attempt=task.attempt + 1))
                 continue
             done += 1
             yield outcome.k, outcome.evaluation.to_json() if outcome.evaluation else None
         if progress:
             progress(done, total)
-
-
-def _read(file: Path) -> dict[int, str | None]:
-    if not file.is_file():
-        return {}
-    known: dict[int, str | None] = {}
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:  # a line cut short when the process was killed
-            continue
-        known[row["k"]] = row["evaluation"]
-    return known
-
-
-def _append(file: Path, k: int, text: str | None) -> None:
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps({"k": k, "evaluation": text}) + "\n")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurosage.errors import InputError
 from neurosage.nas.config import SearchConfig, parse_config
 from neurosage.nas.evaluation import Evaluation
+from neurosage.nas.tracker.database import holds_search
 from neurosage.nas.tracker.export import to_frame
 from neurosage.nas.tracker.record import Candidate, SearchRecord
 
@@ -14,6 +17,52 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DATABASE = "search.db"
+
+
+def has_begun(folder: str | Path) -> bool:
+    """Tell whether a folder holds a search; one killed while it was created had not begun.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Such as ``runs/brain-guided``.
+
+    Raises
+    ------
+    RunError
+        If its database is none.
+
+    Examples
+    --------
+    >>> has_begun("runs/never-begun")
+    False
+    """
+    return holds_search(Path(folder) / DATABASE)
+
+
+def check_place(folder: str | Path) -> None:
+    """Refuse a place where no run's folder can be made or written, before any work.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run's folder, there or not; it is not made.
+
+    Raises
+    ------
+    InputError
+        If a file stands in its way, or the folder around it may not be written.
+
+    Examples
+    --------
+    >>> check_place("runs/never-begun")
+    """
+    folder = Path(folder).absolute()
+    there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise InputError(f"{there} is no folder: choose another place for {folder}.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{there} may not be written: choose another place for {folder}.")
 
 
 class Run:

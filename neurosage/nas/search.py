@@ -12,10 +12,10 @@ from typing import Any
 
 from neurosage.errors import RunError
 from neurosage.nas.config import SearchConfig, check_same, load_config, parse_config
-from neurosage.nas.engine import Engine, check_main_guard, make_engine
+from neurosage.nas.engine import Engine, check_engine, check_main_guard, opened
 from neurosage.nas.loop import Loop, OnStatus
 from neurosage.nas.plan import Plan
-from neurosage.nas.run import DATABASE, Run
+from neurosage.nas.run import DATABASE, Run, check_place, has_begun
 from neurosage.nas.tracker.store import Tracker, create
 
 
@@ -52,7 +52,8 @@ def search(
     Raises
     ------
     InputError
-        If a setting is wrong; nothing was done.
+        If a setting or the engine is none that there is, or the folder cannot be made;
+        nothing was done.
     RunError
         If the folder already holds a search, candidates keep failing for a reason
         not their own, or the lease is lost.
@@ -81,8 +82,10 @@ def search(
     check_main_guard()
     if not isinstance(config, SearchConfig):
         config = load_config(config, settings)
+    check_engine(engine)
     database = Path(out) / config.search.name / DATABASE
-    begun = database.is_file() and database.stat().st_size > 0
+    check_place(database.parent)
+    begun = has_begun(database.parent)
     if begun and Tracker(database).candidates():
         raise RunError(
             f"{database.parent} already holds a search: go on with it by --resume, or give the "
@@ -138,6 +141,7 @@ def resume(
 with neurosage search.
     """
     check_main_guard()
+    check_engine(engine)
     folder = run.folder if isinstance(run, Run) else Path(run)
     tracker = Tracker(folder / DATABASE)
     tracker.refuse_second()
@@ -164,27 +168,13 @@ def _run(
         tracker.configure(plan.document())
         if Loop.is_done(tracker, plan):
             return Run(folder)
-        with _opened(engine, plan.config) as opened:
-            loop = Loop(tracker, plan, opened, progress)
+        with opened(engine, plan.config.engine) as ready:
+            loop = Loop(tracker, plan, ready, progress)
             with _interrupts(loop):
                 loop.run()
         if loop.stopping and not Loop.is_done(tracker, plan):
             raise KeyboardInterrupt
     return Run(folder)
-
-
-@contextmanager
-def _opened(engine: Engine | str | None, config: SearchConfig) -> Iterator[Engine]:
-    if engine is not None and not isinstance(engine, str):
-        yield engine
-        return
-    settings = config.engine
-    name = engine or settings.name or "debug"
-    opened = make_engine(name, workers=settings.workers, threads=settings.threads)
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 @contextmanager

@@ -18,7 +18,8 @@ def place_paths(document: dict[str, Any], folder: Path) -> None:
     ----------
     document : dict
         Sections by name. ``data.path`` is a path or a list of them; a teacher's id is
-        one where it begins as a path does, with ``.`` or ``~``.
+        one where it begins as a path does, with ``.`` or ``~``, or holds a ``/``, is of
+        no registered teacher, and a teacher's folder is there.
     folder : Path
         What they are relative to.
 
@@ -36,9 +37,25 @@ def place_paths(document: dict[str, Any], folder: Path) -> None:
             data["path"] = [str(folder / Path(path).expanduser()) for path in paths]
     teachers = document.get("teacher")
     for teacher in teachers if isinstance(teachers, list) else []:
-        # "macaque-v4/190923" is an id with its part; a folder begins like a path.
-        if isinstance(teacher, dict) and str(teacher.get("id", "")).startswith((".", "~")):
-            teacher["id"] = str((folder / Path(teacher["id"]).expanduser()).resolve())
+        id_ = teacher.get("id") if isinstance(teacher, dict) else None
+        if isinstance(id_, str) and _is_folder(id_, folder):
+            teacher["id"] = str((folder / Path(id_).expanduser()).resolve())
+
+
+def _is_folder(id_: str, folder: Path) -> bool:
+    from neurosage.data.registry import resolve
+    from neurosage.data.sources import sources
+
+    if id_.startswith((".", "~")):
+        return True
+    # "macaque-v4/190923" is an id with its part, as for load_teacher, whatever lies here.
+    if "/" not in id_ or id_.partition("/")[0] in sources("teacher"):
+        return False
+    try:
+        resolve("teacher", folder / id_)
+    except InputError:
+        return False
+    return True
 
 
 def apply_setting(document: dict[str, Any], setting: str) -> None:

@@ -21,6 +21,10 @@ class CandidateFailed(NeurosageError, RuntimeError):  # noqa: N818  # a fate, no
         return str(self.args[0])
 
 
+class CandidateRefused(CandidateFailed):
+    """A candidate breaks a limit that the search has set, such as ``max_macs``."""
+
+
 @dataclass(frozen=True)
 class TeacherSpec:
     """A teacher to listen to.
@@ -76,7 +80,7 @@ class Task:
     k : int
         Number of the candidate in its search, from 0.
     attempt : int
-        From 0; a retry repeats the seeds.
+        From 1; a retry repeats the seeds.
     architecture : mapping
         Assigns the choices of the space.
     space : str
@@ -117,7 +121,7 @@ class Task:
     data: DataSpec
     recipe: Recipe
     teachers: tuple[TeacherSpec, ...]
-    attempt: int = 0
+    attempt: int = 1
     space_options: Mapping[str, Any] = field(default_factory=dict)
     epochs: int | None = None
     steps: int | None = None

@@ -98,8 +98,8 @@ class Patterns:
         word = "constant" if distance == "correlation" else "zero"
         return (
             f"{flat.sum()} of {len(flat)} stimuli have a pattern that is {word} over the "
-            f"{matrix.shape[1]} neuroids (first: {first_names(self.stimulus_ids[flat])}), so there is "
-            f"no {distance} distance; leave them out or use distance='euclidean'."
+            f"{matrix.shape[1]} neuroids (first: {first_names(self.stimulus_ids[flat])}), so there "
+            f"is no {distance} distance; leave them out or use distance='euclidean'."
         )
 
 

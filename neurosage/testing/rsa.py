@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,6 @@ from scipy import stats
 from scipy.spatial import distance as spatial
 
 from neurosage.rsa.backends.base import Backend
-
-if TYPE_CHECKING:
-    pass
 
 # the definitions, by SciPy: what BackendCase holds backends to
 _DISTANCES: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {

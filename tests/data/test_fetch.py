@@ -102,7 +102,7 @@ def test_a_mirror_is_searched_by_content(tmp_path, monkeypatch, size):
     monkeypatch.setenv("NEUROSAGE_MIRROR", str(mirror))
     entry = make_entry(size=size)
     with pytest.raises(FetchError, match="no file below NEUROSAGE_MIRROR"):
-        locate(entry, owner="lab", download=False)
+        locate(entry, owner="lab")
     (mirror / "deep" / "renamed.npy").write_bytes(CONTENT)
     assert locate(entry, owner="lab").name == "renamed.npy"
     assert is_available(entry)
@@ -138,3 +138,38 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
     (folder / "r.npy").symlink_to(outside)
     with pytest.raises(FetchError, match="leads out of its card's folder"):
         locate(make_entry(), owner="lab", card_folder=tmp_path / "lab")
+
+
+def test_a_cache_that_is_no_folder_is_named(monkeypatch, tmp_path):
+    """NEUROSAGE_CACHE naming a file is one clear error, whether asking or fetching."""
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("NEUROSAGE_CACHE", str(tmp_path / "file"))
+    serve(monkeypatch, CONTENT)
+    for ask in (lambda: is_available(make_entry()), lambda: locate(make_entry(), owner="lab")):
+        with pytest.raises(FetchError, match=r"NEUROSAGE_CACHE is .*file', which is not a folder"):
+            ask()
+
+
+def test_a_cache_that_cannot_be_made_is_named(monkeypatch, tmp_path):
+    """A cache below a file, which no folder can be."""
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("NEUROSAGE_CACHE", str(tmp_path / "file" / "cache"))
+    serve(monkeypatch, CONTENT)
+    assert not is_available(make_entry())
+    with pytest.raises(FetchError, match=r"the cache .* cannot be used .*set NEUROSAGE_CACHE"):
+        locate(make_entry(), owner="lab", base_url=URL)
+
+
+@pytest.mark.parametrize("step", ["mkdir", "is_file", "replace"])
+def test_a_disk_that_refuses_is_a_clear_error(monkeypatch, step):
+    """No right to read or write, a full disk: the cache is named, nothing half-written stays."""
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    serve(monkeypatch, CONTENT)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, step, refuse)
+        with pytest.raises(FetchError, match=r"the cache .* cannot be used \(Permission denied\)"):
+            locate(make_entry(), owner="lab", base_url=URL)
+    assert kept() == []

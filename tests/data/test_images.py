@@ -63,7 +63,7 @@ def test_a_member_too_large_is_refused(tmp_path, monkeypatch):
     """The unpacked size is known, and bounded, before unpacking."""
     write_zip(tmp_path / "bomb.zip", ["a.png"])
     monkeypatch.setattr(images, "MAX_BYTES", 10)
-    with pytest.raises(InputError, match=r"'a.png' unpacks to \d+ bytes"):
+    with pytest.raises(InputError, match=r"'a.png' has \d+ bytes unpacked"):
         FileImages(tmp_path / "bomb.zip")
 
 
@@ -118,3 +118,23 @@ def test_a_subset_follows_its_rows():
     """A subset reads through to its source."""
     source = ArrayImages(np.arange(4, dtype=np.uint8).repeat(3).reshape(4, 1, 1, 3))
     assert [int(image[0, 0, 0]) for image in SubsetImages(source, (2, 0))] == [2, 0]
+
+
+def test_a_member_whose_packing_is_damaged_is_named(tmp_path):
+    """Deflate's own error is not the user's: file and zip are named."""
+    path = tmp_path / "images.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", b"\0" * 2000)
+    data = bytearray(path.read_bytes())
+    data[36] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.png in .*images\.zip cannot be read"):
+        FileImages(path)[0]
+
+
+def test_a_file_too_large_is_refused_in_a_folder_too(tmp_path, monkeypatch):
+    """A folder's files are held to the bound of a zip's members."""
+    (tmp_path / "a.png").write_bytes(png(0))
+    monkeypatch.setattr(images, "MAX_BYTES", 10)
+    with pytest.raises(InputError, match=r"'a.png' has \d+ bytes"):
+        FileImages(tmp_path)[0]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from neurosage import plugins
 from neurosage.data import registry
 from neurosage.data.assembly import assembly
 from neurosage.data.listing import list_stimuli, list_teachers
@@ -232,3 +233,37 @@ def test_fetch_gives_verified_files(lab):
     assert registry.fetch("simulated-macaque") == []
     with pytest.raises(InputError, match="unknown teacher 'digitss'"):
         registry.fetch("digitss")
+
+
+def test_a_plugin_whose_code_raises_is_listed_with_its_card(tmp_path, monkeypatch):
+    """A third party's package that cannot be imported is listed, and spoils no other's loading."""
+    lay_out(tmp_path / "card", "lab-plugin")
+    card = (tmp_path / "card" / "card.toml").read_text()
+    plugin(tmp_path / "site", monkeypatch, "raise ZeroDivisionError('bad day')\n", card)
+    table = list_teachers().set_index("id")
+    assert table.loc["lab-plugin", "kind"] == "recorded"
+    assert registry.load_teacher("simulated-macaque").regions
+    with pytest.raises(InputError, match=r"'lab-plugin'.*lab-dist.*ZeroDivisionError: bad day"):
+        registry.load_teacher("lab-plugin")
+
+
+def test_a_plugin_that_cannot_be_looked_for_is_listed_with_the_problem(tmp_path, monkeypatch):
+    """Where even finding a plugin's package fails, its row says why, and loading it, too."""
+    plugin(tmp_path / "site", monkeypatch, "")
+
+    def refuse(name, within):
+        raise RuntimeError("no hook")
+
+    monkeypatch.setattr(plugins, "_spec", refuse)
+    rows = list_teachers().set_index("id")
+    assert "RuntimeError: no hook" in rows.loc["lab-plugin", "problem"]
+    assert not rows.loc["lab-plugin", "available"]
+    with pytest.raises(InputError, match=r"lab-dist.*RuntimeError: no hook"):
+        registry.load_teacher("lab-plugin")
+
+
+def test_a_loader_that_raises_is_named(tmp_path, monkeypatch):
+    """What a third party's load raises is one clear error, its cause kept."""
+    plugin(tmp_path / "site", monkeypatch, "def load(part=None): return {}['key']\n")
+    with pytest.raises(InputError, match=r"loading 'lab-plugin' of lab-dist failed: KeyError"):
+        registry.load_teacher("lab-plugin")

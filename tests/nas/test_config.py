@@ -178,3 +178,31 @@ def test_a_resumed_search_keeps_its_settings(file):
     check_same(began, load_config(file, ["search.candidates=9", "engine.workers=7"]))
     with pytest.raises(InputError, match=r"search\.seed = 0 then, 1 now"):
         check_same(began, load_config(file, ["search.seed=1"]))
+
+
+def teacher_id(file, id_, settings=()):
+    file.write_text(LEAST.replace("simulated-macaque", id_))
+    return load_config(file, settings).teacher[0].id
+
+
+@pytest.mark.parametrize("form", ["lab-it/", "lab-it/card.toml", "labs/lab-it", "labs/lab-it/day1"])
+def test_a_teacher_s_folder_is_looked_for_beside_the_file(file, tmp_path, monkeypatch, form):
+    """`id = "lab-it/"` is the folder beside the TOML, wherever the search is started from."""
+    for folder in (tmp_path / "lab-it", tmp_path / "labs" / "lab-it"):
+        folder.mkdir(parents=True)
+        (folder / "card.toml").write_text("schema = 1\n")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert teacher_id(file, form) == str((tmp_path / form).resolve())
+    # What --set says is relative to the working folder instead.
+    assert load_config(file, [f"teacher.id={form}"]).teacher[0].id == form
+
+
+@pytest.mark.parametrize("id_", ["macaque-v4", "macaque-v4/190923", "macaque-v4/", "no/such"])
+def test_a_registered_teacher_s_id_is_never_a_path(file, tmp_path, monkeypatch, id_):
+    """An id with its part stays one, as in load_teacher, though a folder of that name is there."""
+    (tmp_path / "macaque-v4" / "190923").mkdir(parents=True)
+    for folder in (tmp_path / "macaque-v4", tmp_path / "macaque-v4" / "190923"):
+        (folder / "card.toml").write_text("schema = 1\n")
+    monkeypatch.chdir(tmp_path)
+    assert teacher_id(file, id_) == id_

@@ -110,7 +110,7 @@ def test_decoded_images_come_from_the_cache_by_content(
     first = load_data(images(archive, valid=2))
     moved = archive.rename(tmp_path / "moved.zip")
     with monkeypatch.context() as patch:
-        patch.setattr(image_files, "_decode", None)
+        patch.setattr(image_files, "read_source", None)
         again = load_data(images(moved, valid=2))
     np.testing.assert_array_equal(first.train.images, again.train.images)
     picture(999).save(folder / "x" / "new.png")
@@ -188,7 +188,7 @@ def test_a_broken_image_is_named(tmp_path: Path) -> None:
     """File and source are in the message."""
     folder = class_folders(tmp_path / "a", "xy", 2)
     (folder / "y" / "broken.png").write_bytes(b"\x89PNG nothing")
-    with pytest.raises(InputError, match=r"y/broken.png.*no readable image"):
+    with pytest.raises(InputError, match=r"y/broken.png.*cannot be decoded as an image"):
         load_data(images(folder))
 
 

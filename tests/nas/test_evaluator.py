@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from torch import nn
 
 from neurosage.data.registry import load_teacher, register_teacher
@@ -22,6 +24,7 @@ from neurosage.nas import evaluator
 from neurosage.nas.batches import preprocessing_of
 from neurosage.nas.catalogue import make_space
 from neurosage.nas.datasets import DataSpec, load_data
+from neurosage.nas.engine import run_task
 from neurosage.nas.evaluator import (
     CandidateFailed,
     Evaluation,
@@ -83,7 +86,7 @@ def test_the_same_task_gives_the_same_bits(task: Task, evaluation: Evaluation) -
 
 def test_a_retry_repeats_and_another_candidate_does_not(task: Task, evaluation: Evaluation) -> None:
     """Seeds come from the search's seed and k, not from the attempt."""
-    assert evaluate(replace(task, attempt=1)).score == evaluation.score
+    assert evaluate(replace(task, attempt=2)).score == evaluation.score
     assert evaluate(replace(task, k=5)).score != evaluation.score
     assert evaluate(replace(task, seed=8)).score != evaluation.score
 
@@ -192,13 +195,21 @@ def test_too_many_macs_fail_before_anything_is_built(
     task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even a network that could never be allocated."""
-    monkeypatch.setattr(evaluator, "_train", None)
+    monkeypatch.setattr(evaluator, "train", None)
     with pytest.raises(CandidateFailed, match=r"more than max_macs = 0\.0 million"):
         evaluate(replace(task, max_macs=10))
     huge = replace(task, space_options={"filters": [2_000_000]}, max_macs=1e9)
     filters = {name: 2_000_000 for name in task.architecture if name.endswith("filters")}
     with pytest.raises(CandidateFailed, match="million multiply-accumulates"):
         evaluate(replace(huge, architecture={**task.architecture, **filters}))
+
+
+def _stumble() -> None:
+    raise ValueError("Expected more than 1 value per channel when training")
+
+
+def _break() -> None:
+    raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
 
 class BrokenSpace:
@@ -219,6 +230,13 @@ class BrokenSpace:
             nn.init.constant_(net[1].weight, math.inf)
         if self.how == "constant":
             nn.init.zeros_(net[1].weight)
+        if self.how == "unsound":
+            net[1].register_buffer("_nan", torch.full((), math.nan))
+            net[1].register_forward_hook(lambda m, _, out: out if m.training else out * m._nan)
+        if self.how == "stumble":
+            net.register_forward_pre_hook(lambda m, _: _stumble() if m.training else None)
+        if self.how == "accelerator":
+            net[1].register_forward_hook(lambda *_: _break() if net.training else None)
         return net
 
     def layers(self, architecture: Any) -> tuple[str, ...]:
@@ -231,6 +249,8 @@ class BrokenSpace:
         ("build", "cannot be built: a kernel of size 0"),
         ("run", "cannot run"),
         ("diverge", "the loss became nan"),
+        ("stumble", "training failed: Expected more than 1 value"),
+        ("unsound", "not sound: layer '1' gives NaN or infinity"),
         ("constant", "no layer has a defined similarity"),
     ],
 )
@@ -245,6 +265,48 @@ def test_a_candidate_that_cannot_be_evaluated_fails_with_its_reason(
         evaluate(replace(task, architecture={}, steps=steps, threads=1))
     assert torch.get_num_threads() == threads
     assert pickle.loads(pickle.dumps(caught.value)).reason == caught.value.reason
+
+
+def test_an_error_of_the_accelerator_is_not_the_candidates(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even inside its forward pass: a broken driver would use up every candidate."""
+    monkeypatch.setattr(evaluator, "make_space", lambda *_: BrokenSpace("accelerator"))
+    outcome = run_task(evaluate, replace(task, architecture={}))
+    assert (outcome.state, outcome.fault) == ("failed", True)
+    assert "illegal memory access" in (outcome.reason or "")
+
+
+@pytest.mark.parametrize("where", ["stimulus", "comparison", "image", "backward"])
+def test_an_error_around_the_candidate_is_not_its_own(
+    task: Task, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """An unreadable stimulus or image, a bug in a backend: faults, whatever their kind."""
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ValueError("cannot identify image file")
+
+    def batches(*_: Any) -> Iterator[torch.Tensor]:
+        yield torch.zeros(2, 3, 16, 16)
+        broken()
+
+    match where:
+        case "stimulus":
+            monkeypatch.setattr("neurosage.nas.inputs.Inputs.batches", batches)
+        case "comparison":
+            monkeypatch.setattr("neurosage.nas.listening.similarity_to", broken)
+        case "image":
+            monkeypatch.setattr("neurosage.nas.batches.Batches.next", broken)
+        case "backward":
+            monkeypatch.setattr(torch.optim.SGD, "step", broken)
+    outcome = run_task(evaluate, task)
+    assert (outcome.state, outcome.fault) == ("failed", True)
+    assert outcome.reason == "ValueError: cannot identify image file"
+
+
+def test_a_refused_candidate_is_told_from_a_failed_one(task: Task) -> None:
+    """The search's own limit says nothing about the installation."""
+    assert run_task(evaluate, replace(task, max_macs=10)).refused
 
 
 def test_a_teacher_that_changed_is_refused(task: Task) -> None:
@@ -325,6 +387,17 @@ def test_an_evaluation_as_a_table(evaluation: Evaluation) -> None:
     assert (frame.TG == evaluation.TG).all()
     assert "TG" in repr(evaluation)
     assert "<table" in evaluation._repr_html_()
+
+
+def test_a_file_that_holds_no_evaluation_is_refused(tmp_path: Path) -> None:
+    """A missing one, one of another format, one of something else: a sentence each."""
+    (tmp_path / "text.nc").write_text("no netCDF")
+    xr.Dataset({"P": 0.5}).to_netcdf(tmp_path / "other.nc")
+    for name, message in {
+        "none.nc": "there is no file", "text.nc": "is no netCDF", "other.nc": "no evaluation"
+    }.items():  # fmt: skip
+        with pytest.raises(InputError, match=message):
+            Evaluation.load(tmp_path / name)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 99}', "null"])

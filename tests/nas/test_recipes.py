@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from neurosage.errors import InputError
+from neurosage.nas import recipes
 from neurosage.nas.recipes import RECIPES, Recipe, get_recipe
 
 
@@ -56,6 +57,38 @@ def test_values_that_cannot_train_are_refused(field: str, value: float) -> None:
     """The field, its value and the rule are named."""
     with pytest.raises(InputError, match=f"{field} = {value}, but must be"):
         get_recipe("digits", **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("lr", "fast", "a number, above 0"),
+        ("lr", float("inf"), "a number"),
+        ("lr", float("nan"), "a number"),
+        ("lr", True, "a number"),
+        ("batch", 2.5, "a whole number, at least 2"),
+        ("batch", 64.0, "a whole number"),
+        ("batch", [64], "a whole number"),
+        ("pad", 1.5, "a whole number"),
+        ("pad", True, "a whole number"),
+        ("mature_epochs", "20", "a whole number"),
+        ("clip", "none", "a number or left out"),
+        ("flip", 1, "true or false"),
+        ("per_image", "yes", "true or false"),
+        ("nesterov", 0, "true or false"),
+        ("momentum", {}, "a number"),
+    ],
+)
+def test_values_of_another_kind_are_refused(field: str, value: object, rule: str) -> None:
+    """TOML may hold anything: field, value and kind are named, never a TypeError."""
+    with pytest.raises(InputError, match=f"{field} = .* but must be {rule}"):
+        get_recipe("digits", **{field: value})
+
+
+def test_every_field_has_a_rule() -> None:
+    """No field goes unchecked."""
+    fields = {field.name for field in dataclasses.fields(Recipe)} - {"name"}
+    assert set(recipes._RULES) == fields
 
 
 def test_nesterov_needs_momentum() -> None:

@@ -20,10 +20,10 @@ from neurosage.nas.engine import DebugEngine, Outcome
 from neurosage.nas.evaluation import Evaluation
 from neurosage.nas.graph import Graph
 from neurosage.nas.plan import Plan
-from neurosage.nas.run import DATABASE, Run
+from neurosage.nas.run import DATABASE, Run, has_begun
 from neurosage.nas.search import resume, search
 from neurosage.nas.space import Choice, to_json
-from neurosage.nas.task import CandidateFailed, Progress
+from neurosage.nas.task import CandidateFailed, CandidateRefused, Progress
 from neurosage.nas.tracker.store import create
 
 DOCUMENT = {
@@ -226,21 +226,130 @@ def test_a_failed_candidate_is_recorded_and_the_search_goes_on(out):
     assert list(run.to_frame()["k"].tail(2)) == [1, 4]
 
 
-def test_faults_in_a_row_stop_the_search(out):
-    """A full disk must not use up all candidates; other failures in between excuse it."""
+def full(task, progress=None):
+    raise OSError("no space left on device")
 
-    def always(task, progress):
+
+def test_a_fault_uses_up_no_candidate(out, tmp_path):
+    """A full disk stops the search; once there is room, the same search goes on unharmed."""
+    with pytest.raises(RunError, match=r"5 candidates in a row.*no space left.*--resume"):
+        search(settings(20), out=out, engine=DebugEngine(full))
+    assert Counter(c.state for c in Run(out / "toy").candidates()) == {"proposed": 5}
+    with pytest.raises(RunError, match="5 candidates in a row"):
+        resume(out / "toy", engine=DebugEngine(full))
+    run = resume(out / "toy", 8, engine=DebugEngine(fake))
+    assert standing(run) == [(k, "finished", 3 if k < 5 else 1) for k in range(8)]
+    whole = search(settings(8), out=tmp_path, engine=DebugEngine(fake))
+    assert architectures(run) == architectures(whole)
+
+
+def test_a_search_killed_amid_faults_loses_nothing(out):
+    """A fault is in the database as one before any count is full."""
+    seen = []
+
+    def evaluate(task, progress):
+        seen.append(Counter(c.state for c in Run(out / "toy").candidates()))
         raise OSError("no space left on device")
 
-    def sometimes(task, progress):
+    with pytest.raises(RunError):
+        search(settings(20), out=out, engine=DebugEngine(evaluate))
+    assert all(states["failed"] == 0 for states in seen)
+    assert seen[-1] == {"proposed": 4, "running": 1}
+
+
+def test_refusals_and_failures_do_not_excuse_a_fault(out):
+    """They come before what may be broken; only a finished evaluation shows that it works."""
+
+    def evaluate(task, progress):
         if task.k % 2:
             raise OSError("no space left on device")
-        return fake(task)
+        raise CandidateRefused(f"{task.k} is too dear") if task.k % 4 else CandidateFailed("NaN")
 
     with pytest.raises(RunError, match=r"5 candidates in a row.*no space left"):
-        search(settings(20), out=out / "a", engine=DebugEngine(always))
-    run = search(settings(12), out=out / "b", engine=DebugEngine(sometimes))
-    assert Counter(c.state for c in run.candidates()) == {"finished": 6, "failed": 6}
+        search(settings(40), out=out, engine=DebugEngine(evaluate))
+    assert {c.k % 2 for c in Run(out / "toy").candidates() if c.state == "failed"} == {0}
+
+
+def test_a_candidate_that_alone_has_faults_fails_at_the_third(out):
+    """Others finish between: it is tried again after each, and then it is its own fault."""
+    tried = []
+
+    def evaluate(task, progress):
+        tried.append(task.k)
+        return full(task) if task.k == 1 else fake(task)
+
+    run = search(settings(), out=out, engine=DebugEngine(evaluate))
+    assert tried == [0, 1, 2, 1, 3, 1, 4, 5]
+    assert run.candidates()[1].reason.startswith("it failed 3 times, others did not (OSError: no")
+    assert [c.k for c in run.candidates() if c.state == "failed"] == [1]
+
+
+def test_a_fault_at_the_end_is_said_and_tried_again(out):
+    """Nothing is left that could excuse it; the third resumption ends the search."""
+
+    def evaluate(task, progress):
+        return full(task) if task.k == 2 else fake(task)
+
+    with pytest.raises(RunError, match="candidate 2 failed for a reason that is hardly"):
+        search(settings(3), out=out, engine=DebugEngine(evaluate))
+    assert standing(Run(out / "toy"))[2] == (2, "proposed", 1)
+    with pytest.raises(RunError, match="candidate 2 failed"):
+        resume(out / "toy", engine=DebugEngine(evaluate))
+    assert standing(resume(out / "toy", engine=DebugEngine(evaluate)))[2] == (2, "failed", 3)
+
+
+def test_failures_that_are_all_alike_stop_the_search(out):
+    """Ten in a row with one reason are hardly their own fault; they are tried again."""
+
+    def evaluate(task, progress):
+        raise CandidateFailed("no layer has a defined similarity")
+
+    with pytest.raises(RunError, match=r"10 candidates in a row.*no layer has a defined"):
+        search(settings(20), out=out, engine=DebugEngine(evaluate))
+    assert Counter(c.state for c in Run(out / "toy").candidates()) == {"proposed": 10}
+    run = resume(out / "toy", 12, engine=DebugEngine(fake))
+    assert Counter(c.state for c in run.candidates()) == {"finished": 12}
+
+
+@pytest.mark.parametrize("kind", ["refused", "finished between", "other reasons"])
+def test_failures_that_are_their_own_do_not_stop_the_search(out, kind):
+    """A limit that refuses many, one that succeeds, or reasons that differ."""
+
+    def evaluate(task, progress):
+        if kind == "refused":
+            raise CandidateRefused("more than max_macs")
+        if kind == "finished between" and task.k % 9 == 8:
+            return fake(task)
+        raise CandidateFailed(f"NaN at step {task.k if kind == 'other reasons' else 1}")
+
+    run = search(settings(25), out=out, engine=DebugEngine(evaluate))
+    assert len([c for c in run.candidates() if c.state == "failed"]) >= 23
+
+
+def test_a_search_cut_short_at_its_creation_had_not_begun(out):
+    """An empty file is no search to go on with, nor one in the way."""
+    (out / "toy").mkdir(parents=True)
+    (out / "toy" / DATABASE).touch()
+    assert not has_begun(out / "toy")
+    with pytest.raises(RunError, match="there is no search"):
+        resume(out / "toy", engine=DebugEngine(fake))
+    search(settings(2), out=out, engine=DebugEngine(fake))
+    assert has_begun(out / "toy")
+
+
+def test_an_unknown_engine_leaves_nothing_behind(out):
+    """A misspelt name is refused before the run's folder is made."""
+    with pytest.raises(InputError, match="did you mean 'local'"):
+        search(settings(), out=out, engine="loca")
+    assert not out.exists()
+
+
+def test_a_place_that_holds_no_folder_is_refused_before_any_work(out, monkeypatch):
+    """Where a file stands: at once, and not after the teacher was loaded."""
+    out.touch()
+    monkeypatch.setattr("neurosage.nas.plan.pin", None)
+    with pytest.raises(InputError, match="runs is no folder"):
+        search(settings(), out=out, engine=DebugEngine(fake))
 
 
 @dataclass

@@ -6,12 +6,15 @@ import multiprocessing
 import os
 import sqlite3
 import time
+from dataclasses import replace
 
+import psutil
 import pytest
+import sqlalchemy as sa
 
-from neurosage.errors import RunError
-from neurosage.nas.tracker import lease
-from neurosage.nas.tracker.export import to_frame, write_csv
+from neurosage.errors import InputError, RunError
+from neurosage.nas.tracker.export import to_frame
+from neurosage.nas.tracker.process import Process
 from neurosage.nas.tracker.record import SearchRecord
 from neurosage.nas.tracker.store import Tracker, create
 
@@ -32,6 +35,12 @@ def states(record):
     return [(c.k, c.state, c.attempts) for c in record.candidates()]
 
 
+def change(path, what):
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE searches SET {what}")
+    connection.close()
+
+
 def attempt_states(record):
     return [(a["k"], a["attempt"], a["state"]) for a in record.attempts()]
 
@@ -48,17 +57,17 @@ def test_a_candidate_goes_from_proposed_to_finished(tracker, path):
         assert states(record) == [(0, "running", 1)]
         assert tracker.finish(0, 1, '{"numbers": {"macs": 3}}', NUMBERS)
     assert states(record) == [(0, "finished", 1)]
-    (seen,) = record.observations()
+    seen = record.candidate(0)
     assert (seen.architecture, seen.key, seen.score) == ({"width": 8}, "a", 0.75)
     assert record.config == {"seed": 0}
 
 
-def test_a_failed_candidate_is_observed_without_score(tracker):
-    """Explorers see failures, so as not to propose them again; the reason is kept."""
+def test_a_failed_candidate_has_no_score(tracker):
+    """It stays among the candidates, so as not to be proposed again; the reason is kept."""
     with tracker.hold():
         k = tracker.propose({}, "a")
         assert tracker.fail(k, tracker.submit(k), "its loss became NaN")
-    assert [o.score for o in tracker.observations()] == [None]
+    assert tracker.candidate(0).score is None
     assert tracker.candidate(0).reason == "its loss became NaN"
     with pytest.raises(RunError, match="no finished evaluation"):
         tracker.document(0)
@@ -167,11 +176,9 @@ def test_nobody_writes_without_the_lease(tracker):
 
 
 def test_a_holder_that_lost_the_lease_is_fenced(tracker, path):
-    """A process that stood still longer than its lease cannot write any more."""
+    """A process of another machine that stood still longer than its lease cannot write any more."""
     with tracker.hold():
-        with sqlite3.connect(path) as connection:
-            connection.execute("UPDATE searches SET lease_expires = 0")
-        connection.close()
+        change(path, "lease_expires = 0, lease_host = 'elsewhere'")
         with Tracker(path).hold() as other:
             other.propose({"width": 1}, "a")
             with pytest.raises(RunError, match="taken over"):
@@ -188,12 +195,87 @@ def test_a_held_lease_is_renewed(tracker, path):
         tracker.propose({}, "a")
 
 
-def test_a_reused_process_id_does_not_hold_a_lease():
-    """A process is told by its id and its beginning."""
-    here = lease.Holder.here()
-    assert not here.is_gone()
-    assert lease.Holder("t", here.host, here.pid, here.pid_started - 100).is_gone()
-    assert not lease.Holder("t", "elsewhere", 1, 0.0).is_gone()
+def test_a_living_process_of_this_machine_keeps_its_lease(tracker, path):
+    """However long it was suspended: it will go on, and must not be joined by a second."""
+    with tracker.hold():
+        change(path, "lease_expires = 0")
+        with pytest.raises(RunError, match="being run"):
+            Tracker(path).hold().__enter__()
+        with pytest.raises(RunError, match="being run"):
+            Tracker(path).refuse_second()
+
+
+def test_a_process_is_told_by_its_id_and_its_beginning():
+    """A reused id is another process; of another machine, boot or container nothing is known."""
+    here = Process.here()
+    place, _, start = here.identity.rpartition(" ")
+    assert here.fate() == "alive"
+    assert replace(here, identity=f"{place} {start}0").fate() == "gone"
+    assert replace(here, pid=2**22 + 1).fate() == "gone"
+    assert replace(here, identity=f"another boot {start}").fate() == "unknown"
+    assert replace(here, host="elsewhere").fate() == "unknown"
+
+
+def test_a_stepped_clock_makes_no_process_another(monkeypatch):
+    """psutil's time of birth moves with the machine's clock; an identity does not."""
+    here = Process.here()
+    born = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: born(self) + 3600)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3600)
+    assert here.fate() == "alive"
+    assert Process.here() == here
+
+
+def test_what_the_database_refuses_is_said_in_a_sentence(tracker, path):
+    """A locked database, and a broken one: no SQL, no document, no traceback of a library."""
+    sa.event.listen(tracker._database, "connect", lambda c, _: c.execute("PRAGMA busy_timeout = 1"))
+    other = sqlite3.connect(path, isolation_level=None)
+    with tracker.hold():
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(RunError) as locked:
+            tracker.propose({"width": 8}, "a")
+        other.execute("ROLLBACK")
+    other.execute("DROP TABLE evaluations")
+    other.close()
+    with pytest.raises(RunError) as broken:
+        tracker.candidates()
+    assert str(locked.value) == "the search cannot be written: database is locked."
+    assert str(broken.value) == "search 'toy' cannot be read: no such table: evaluations."
+
+
+def test_a_path_is_not_read_as_a_url(tmp_path):
+    """A question mark, a percent sign or a hash in a folder's name are a name's."""
+    path = tmp_path / "why? 100%20#1" / "search.db"
+    create(path, "toy", {})
+    assert path.is_file()
+    assert SearchRecord(path).name == "toy"
+
+
+def test_a_folder_that_cannot_be_made_is_a_wrong_input(tmp_path):
+    """Where a file stands, there can be no run."""
+    (tmp_path / "runs").touch()
+    with pytest.raises(InputError, match=r"the folder .*runs/toy cannot be made: "):
+        create(tmp_path / "runs" / "toy" / "search.db", "toy", {})
+
+
+def test_a_suspended_candidate_waits_and_its_faults_are_counted(tracker):
+    """Also one that had been recorded as failed; what is given up has failed."""
+    with tracker.hold():
+        tracker.propose({}, "a")
+        assert tracker.suspend(0, tracker.submit(0), "no space left") == 1
+        second = tracker.submit(0)
+        tracker.fail(0, second, "no space left")
+        assert tracker.suspend(0, second, "no space left") == 2
+        assert states(tracker) == [(0, "proposed", 0)]
+        assert tracker.candidate(0).reason is None
+        assert tracker.suspend(0, 9, "an attempt that never was") == 2
+        tracker.give_up(0, "it failed 2 times")
+    assert (tracker.candidate(0).state, tracker.candidate(0).reason) == (
+        "failed",
+        "it failed 2 times",
+    )
+    assert attempt_states(tracker) == [(0, 1, "faulty"), (0, 2, "faulty")]
 
 
 def test_a_search_is_written_once(tracker, path):
@@ -203,14 +285,15 @@ def test_a_search_is_written_once(tracker, path):
 
 
 def test_what_is_no_search_is_refused(tmp_path):
-    """A missing file, an empty one and another database are told apart from a search."""
-    with pytest.raises(RunError, match="there is no search at"):
-        SearchRecord(tmp_path / "search.db")
+    """A missing file and one cut short at its creation hold none; another file is no database."""
     (tmp_path / "empty.db").touch()
-    (tmp_path / "text.db").write_text("no database, whatever it is called" * 50)
-    for name in ("empty.db", "text.db"):
-        with pytest.raises(RunError, match="does not hold a search"):
+    sqlite3.connect(tmp_path / "bare.db").execute("PRAGMA user_version = 1").connection.close()
+    for name in ("search.db", "empty.db", "bare.db"):
+        with pytest.raises(RunError, match="there is no search at"):
             SearchRecord(tmp_path / name)
+    (tmp_path / "text.db").write_text("no database, whatever it is called" * 50)
+    with pytest.raises(RunError, match="does not hold a search: file is not a database"):
+        SearchRecord(tmp_path / "text.db")
     with pytest.raises(RunError, match="no search can be written"):
         create(tmp_path / "text.db", "toy", {})
 
@@ -228,14 +311,12 @@ def test_a_database_may_hold_several_searches(tracker, path):
 
 def test_a_later_format_is_refused(tracker, path):
     """A database of a later version is not misread."""
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE searches SET format = 99")
-    connection.close()
+    change(path, "format = 99")
     with pytest.raises(RunError, match="later version"):
         SearchRecord(path)
 
 
-def test_the_table_ranks_finished_candidates(tracker, tmp_path):
+def test_the_table_ranks_finished_candidates(tracker):
     """Best first, then the failed ones without rank; numbers come from the evaluations."""
     document = '{"numbers": {"parameters": 5, "macs": 7, "examples": 9}, "layers": ["a"]}'
     with tracker.hold():
@@ -253,4 +334,3 @@ def test_the_table_ranks_finished_candidates(tracker, tmp_path):
     assert frame["P"].isna().all()
     assert list(frame.loc[0, ["parameters", "macs", "examples", "layers"]]) == [5, 7, 9, 1]
     assert frame.loc[2, "reason"] == "no"
-    assert write_csv(tracker, tmp_path / "out.csv").read_text().count("\n") == 4

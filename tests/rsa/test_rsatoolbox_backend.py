@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import numpy as np
 
 from neurosage.rsa.backends.rsatoolbox import RsatoolboxBackend
@@ -20,3 +22,8 @@ def test_rdm_that_does_not_vary():
     backend = RsatoolboxBackend()
     found = backend.compare(np.ones((1, 6)), np.random.default_rng(0).random((2, 6)), "pearson")
     assert np.isnan(found).all()
+
+
+def test_it_says_its_version():
+    """Provenance names the rsatoolbox that computed."""
+    assert RsatoolboxBackend().version == f"rsatoolbox {version('rsatoolbox')} float64"

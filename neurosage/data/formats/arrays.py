@@ -110,21 +110,23 @@ def _read_values(path: Path, key: str | None) -> tuple[Any, Any, Any]:
             if key not in loaded.files:
                 raise unknown(f"array in {path.name}", key, loaded.files, "Give it as key = ….")
             return loaded[key], None, None
-    except (ValueError, OSError, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # headers, zip members and their packing: each has its own
         raise InputError(f"{path} cannot be read as an array without pickle: {error}") from error
 
 
 def _read_csv(path: Path) -> tuple[Any, Any, Any]:
-    with path.open(encoding="utf-8") as stream:
-        headed = stream.readline().split(",")[0].strip().strip('"') == "stimulus_id"
     try:
+        with path.open(encoding="utf-8-sig") as stream:
+            headed = stream.readline().split(",")[0].strip().strip('"') == "stimulus_id"
         if not headed:
             return pd.read_csv(path, header=None).to_numpy(dtype=np.float64), None, None
         table = pd.read_csv(path, dtype={"stimulus_id": str}, index_col="stimulus_id")
         values = table.to_numpy(dtype=np.float64)
-    except ValueError as error:
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not text in UTF-8 ({error.reason}); save it so.") from error
+    except Exception as error:  # pandas raises what its parser trips over
         raise InputError(
             f"{path} is neither a table of numbers nor one with a header "
             f"stimulus_id,NEUROID,NEUROID,…: {error}"

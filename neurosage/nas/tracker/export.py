@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
-from uuid import uuid4
 
 import pandas as pd
 
@@ -38,6 +35,7 @@ def to_frame(record: SearchRecord) -> pd.DataFrame:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from neurosage.nas.tracker.store import create
     >>> tracker = create(Path(tempfile.mkdtemp()) / "search.db", "toy", {})
     >>> len(to_frame(tracker))
@@ -68,14 +66,3 @@ def to_frame(record: SearchRecord) -> pd.DataFrame:
     frame = frame.sort_values("P+TG", ascending=False, kind="stable", na_position="last")
     frame["rank"] = frame["P+TG"].rank(method="first", ascending=False).astype("Int64")
     return frame.reset_index(drop=True)
-
-
-def write_csv(record: SearchRecord, path: Path) -> Path:
-    """Write the table of a search as CSV, whole or not at all; return its path."""
-    part = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        to_frame(record).to_csv(part, index=False)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-import psutil
 import sqlalchemy as sa
 
 from neurosage.errors import RunError
+from neurosage.nas.tracker.database import explained
+from neurosage.nas.tracker.process import Process
 from neurosage.nas.tracker.schema import searches
 
 SECONDS = 60.0
@@ -24,52 +22,12 @@ SECONDS = 60.0
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Holder:
-    """A process that holds, or wants to hold, the lease of a search.
-
-    Parameters
-    ----------
-    token : str
-        Unlike that of any other holder, also of the same process.
-    host : str
-        The machine's name.
-    pid : int
-        The process there.
-    pid_started : float
-        When that process began, Unix seconds: process ids are used again.
-    """
-
-    token: str
-    host: str
-    pid: int
-    pid_started: float
-
-    @classmethod
-    def here(cls) -> Holder:
-        """Name the present process, with a new token."""
-        started = psutil.Process().create_time()
-        return cls(uuid4().hex, socket.gethostname(), os.getpid(), started)
-
-    def is_gone(self) -> bool:
-        """Tell whether the process is known to have ended; of another host, never."""
-        if self.host != socket.gethostname():
-            return False
-        try:
-            process = psutil.Process(self.pid)
-            # The clock's corrections move create_time a little; a reused pid is far away.
-            reused = bool(abs(process.create_time() - self.pid_started) > 5.0)
-            return reused or bool(process.status() == psutil.STATUS_ZOMBIE)
-        except psutil.NoSuchProcess:
-            return True
-
-
-def may_take(holder: Holder | None, expires: float, now: float) -> bool:
+def may_take(holder: Process | None, expires: float, now: float) -> bool:
     """Tell whether a lease may be taken over.
 
     Parameters
     ----------
-    holder : Holder or None
+    holder : Process or None
         Who holds it, if anyone.
     expires, now : float
         Unix seconds.
@@ -77,15 +35,18 @@ def may_take(holder: Holder | None, expires: float, now: float) -> bool:
     Returns
     -------
     bool
-        True if it is free, its process has ended, or it has run out: a process that
-        stands still does not renew it, and the token fences what it writes later.
+        True if it is free, its process has ended, or it has run out and nothing is known
+        of its process. One that is known to be alive keeps it, however long it was
+        suspended; the token fences what one of another machine writes later.
 
     Examples
     --------
-    >>> may_take(None, 0.0, 1.0), may_take(Holder.here(), 9.0, 1.0)
+    >>> may_take(None, 0.0, 1.0), may_take(Process.here(), 0.0, 1.0)
     (True, False)
     """
-    return holder is None or holder.is_gone() or expires < now
+    if holder is None or (fate := holder.fate()) == "gone":
+        return True
+    return fate == "unknown" and expires < now
 
 
 class Lease:
@@ -104,9 +65,9 @@ class Lease:
         self._search = searches.c.id == search
         self.token: str | None = None
 
-    def holder(self) -> Holder | None:
+    def holder(self) -> Process | None:
         """Return who holds the lease and may be alive."""
-        with self._database.connect() as connection:
+        with self._writing() as connection:
             row = self._read(connection)
         holder = _holder(row)
         return None if may_take(holder, row.lease_expires or 0.0, time.time()) else holder
@@ -118,11 +79,11 @@ class Lease:
         Raises
         ------
         RunError
-            If it is not held, or another process took it.
+            If it is not held, another process took it, or the database refuses.
         """
         if self.token is None:
             raise RunError("a search is written only by the process that holds its lease.")
-        with self._database.begin() as connection:
+        with self._writing() as connection:
             row = self._read(connection)
             if row.lease_token != self.token:
                 raise RunError(f"search {row.name!r} was taken over by another process.")
@@ -154,36 +115,44 @@ class Lease:
             self._release()
 
     def _take(self, seconds: float) -> None:
-        me = Holder.here()
-        with self._database.begin() as connection:
+        me, token = Process.here(), uuid4().hex
+        with self._writing() as connection:
             row = self._read(connection)
             holder = _holder(row)
             if holder and not may_take(holder, row.lease_expires, time.time()):
                 raise refusal(row.name, holder)
             self._write(
                 connection,
-                lease_token=me.token,
+                lease_token=token,
                 lease_host=me.host,
                 lease_pid=me.pid,
-                lease_pid_started=me.pid_started,
+                lease_process=me.identity,
                 lease_expires=time.time() + seconds,
             )
-        self.token = me.token
+        self.token = token
 
     def _renew(self, seconds: float, done: threading.Event) -> None:
         while not done.wait(seconds / 4):
             try:
                 with self.transaction() as connection:
                     self._write(connection, lease_expires=time.time() + seconds)
-            except (RunError, sa.exc.OperationalError) as error:
+            except RunError as error:
                 logger.warning("the lease of the search could not be renewed: %s", error)
 
     def _release(self) -> None:
         token, self.token = self.token, None
         free = {column.name: None for column in searches.c if column.name.startswith("lease_")}
-        with self._database.begin() as connection:
-            mine = self._search & (searches.c.lease_token == token)
-            connection.execute(sa.update(searches).where(mine).values(**free))
+        mine = self._search & (searches.c.lease_token == token)
+        try:
+            with self._writing() as connection:
+                connection.execute(sa.update(searches).where(mine).values(**free))
+        except RunError as error:  # it is free anyway once this process has ended
+            logger.warning("the lease of the search could not be given back: %s", error)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with explained("the search cannot be written"), self._database.begin() as connection:
+            yield connection
 
     def _read(self, connection: sa.Connection) -> sa.Row[Any]:
         return connection.execute(sa.select(searches).where(self._search)).one()
@@ -192,13 +161,13 @@ class Lease:
         connection.execute(sa.update(searches).where(self._search).values(**values))
 
 
-def _holder(row: sa.Row[Any]) -> Holder | None:
+def _holder(row: sa.Row[Any]) -> Process | None:
     if row.lease_token is None:
         return None
-    return Holder(row.lease_token, row.lease_host, row.lease_pid, row.lease_pid_started)
+    return Process(row.lease_host, row.lease_pid, row.lease_process)
 
 
-def refusal(name: str, holder: Holder) -> RunError:
+def refusal(name: str, holder: Process) -> RunError:
     """Build the error for a search that another process is running."""
     return RunError(
         f"search {name!r} is being run by process {holder.pid} on {holder.host}: wait for it, "

@@ -12,11 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from neurosage.errors import RunError
-from neurosage.nas.space import Architecture, Observation
-from neurosage.nas.tracker.database import find_search
+from neurosage.nas.space import Architecture
+from neurosage.nas.tracker.database import explained, find_search
 from neurosage.nas.tracker.schema import (
-    FAILED,
-    FINISHED,
     attempts,
     candidates,
     evaluations,
@@ -115,12 +113,6 @@ class SearchRecord:
             rows = connection.execute(query).all()
         return [Candidate(row[0], json.loads(row[1]), *row[2:]) for row in rows]
 
-    def observations(self) -> list[Observation]:
-        """Return finished and failed candidates in the order of proposal, for explorers."""
-        ended = (FINISHED, FAILED)
-        every = self.candidates()
-        return [Observation(c.architecture, c.key, c.score) for c in every if c.state in ended]
-
     def documents(self) -> dict[int, str]:
         """Return the finished evaluations as JSON, by candidate."""
         query = sa.select(evaluations.c.k, evaluations.c.document)
@@ -152,5 +144,6 @@ class SearchRecord:
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        with self._database.connect() as connection:
-            yield connection
+        with explained(f"search {self.name!r} cannot be read"):  # noqa: SIM117  # its connect too
+            with self._database.connect() as connection:
+                yield connection

@@ -12,8 +12,9 @@ FORMAT = 1
 
 PROPOSED, RUNNING, FINISHED, FAILED = "proposed", "running", "finished", "failed"
 SUBMITTED, LOST, INTERRUPTED, LATE = "submitted", "lost", "interrupted", "late"
+FAULTY = "faulty"  # ended by an error that is hardly the candidate's own
 CANDIDATE_STATES = (PROPOSED, RUNNING, FINISHED, FAILED)
-ATTEMPT_STATES = (SUBMITTED, RUNNING, FINISHED, FAILED, LOST, INTERRUPTED, LATE)
+ATTEMPT_STATES = (SUBMITTED, RUNNING, FINISHED, FAILED, LOST, INTERRUPTED, FAULTY, LATE)
 
 metadata = sa.MetaData()
 
@@ -29,7 +30,7 @@ searches = sa.Table(
     sa.Column("lease_token", sa.String(32)),
     sa.Column("lease_host", sa.String(255)),
     sa.Column("lease_pid", sa.Integer),
-    sa.Column("lease_pid_started", sa.Float),
+    sa.Column("lease_process", sa.String(200)),
     sa.Column("lease_expires", sa.Float),
 )
 

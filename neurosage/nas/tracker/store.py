@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ import sqlalchemy as sa
 
 from neurosage.errors import RunError
 from neurosage.nas.space import Architecture, to_json
-from neurosage.nas.tracker import lease
 from neurosage.nas.tracker.database import insert_search
-from neurosage.nas.tracker.record import SearchRecord
+from neurosage.nas.tracker.holding import OPEN, HeldRecord
 from neurosage.nas.tracker.schema import (
     FAILED,
+    FAULTY,
     FINISHED,
     INTERRUPTED,
     LATE,
@@ -29,14 +27,12 @@ from neurosage.nas.tracker.schema import (
     attempts,
     candidates,
     evaluations,
-    searches,
 )
 
-OPEN = (SUBMITTED, RUNNING)
 LOST_LIMIT = 3
 
 
-class Tracker(SearchRecord):
+class Tracker(HeldRecord):
     """One search in its database, read and, inside :meth:`hold`, written.
 
     A candidate goes ``proposed → running → finished | failed``, and back to
@@ -67,50 +63,6 @@ class Tracker(SearchRecord):
     >>> tracker.candidates()[0].state
     'failed'
     """
-
-    def __init__(self, where: Path | str, name: str | None = None) -> None:
-        super().__init__(where, name)
-        self._lease = lease.Lease(self._database, self._id)
-
-    def refuse_second(self) -> None:
-        """Refuse, before costly work, what :meth:`hold` would refuse after it.
-
-        Raises
-        ------
-        RunError
-            If another process, which may be alive, holds the lease.
-        """
-        if (holder := self._lease.holder()) is not None:
-            raise lease.refusal(self.name, holder)
-
-    @contextmanager
-    def hold(self, seconds: float = lease.SECONDS) -> Iterator[Tracker]:
-        """Be the one process that writes; what was left running is proposed again.
-
-        Parameters
-        ----------
-        seconds : float
-            The lease runs out this long after its last renewal, which a thread does.
-
-        Raises
-        ------
-        RunError
-            If another process, which may be alive, holds the lease.
-        """
-        with self._lease.held(seconds):
-            self._interrupt()
-            try:
-                yield self
-            finally:
-                with suppress(RunError):  # taken over: what runs now is the other's
-                    self._interrupt()
-
-    def configure(self, config: Mapping[str, Any]) -> None:
-        """Replace the search's settings."""
-        one = searches.c.id == self._id
-        document = json.dumps(dict(config), sort_keys=True)
-        with self._lease.transaction() as connection:
-            connection.execute(sa.update(searches).where(one).values(config=document))
 
     def propose(self, architecture: Architecture, key: str) -> int:
         """Write the next candidate; return its number k, from 0.
@@ -228,13 +180,36 @@ class Tracker(SearchRecord):
             self._set(connection, k, state=FAILED, reason=why, ended=time.time())
         return False
 
-    def _interrupt(self) -> None:
-        left = (attempts.c.search == self._id) & attempts.c.state.in_(OPEN)
-        running = (candidates.c.search == self._id) & (candidates.c.state == RUNNING)
-        stopped = {"state": INTERRUPTED, "reason": "the search stopped", "ended": time.time()}
+    def suspend(self, k: int, attempt: int, reason: str) -> int:
+        """Record that an attempt ended by a fault; the candidate waits for the next one.
+
+        Parameters
+        ----------
+        k, attempt : int
+            Which attempt; it may have been recorded as failed already.
+        reason : str
+            The fault.
+
+        Returns
+        -------
+        int
+            How many attempts at the candidate have ended so.
+        """
+        a = attempts.c
+        ended = {"state": FAULTY, "reason": reason, "ended": time.time()}
+        stands = self._attempt(k, attempt) & a.state.in_((*OPEN, FAILED))
+        every = (a.search == self._id) & (a.k == k) & (a.state == FAULTY)
         with self._lease.transaction() as connection:
-            connection.execute(sa.update(attempts).where(left).values(**stopped))
-            connection.execute(sa.update(candidates).where(running).values(state=PROPOSED))
+            if connection.execute(sa.update(attempts).where(stands).values(**ended)).rowcount:
+                self._set(connection, k, state=PROPOSED, reason=None, ended=None)
+            return connection.execute(
+                sa.select(sa.func.count()).select_from(attempts).where(every)
+            ).scalar_one()
+
+    def give_up(self, k: int, reason: str) -> None:
+        """Record that a candidate which waits for its next attempt has failed."""
+        with self._lease.transaction() as connection:
+            self._set(connection, k, state=FAILED, reason=reason, ended=time.time())
 
     def _attempt(self, k: int, attempt: int) -> sa.ColumnElement[bool]:
         a = attempts.c

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from neurosage import plugins
 from neurosage.rsa.backends.base import Floats, Patterns
 
 COMPARISONS = {"pearson": "corr", "spearman": "spearman", "cosine": "cosine"}
@@ -38,8 +39,8 @@ class RsatoolboxBackend:
 
     @property
     def version(self) -> str:
-        """Package and precision; rsatoolbox does not tell its version."""
-        return "rsatoolbox float64"
+        """Package, version and precision."""
+        return f"rsatoolbox {plugins.version('rsatoolbox')} float64"
 
     def rdm(self, patterns: Patterns, distance: str) -> Floats:
         """Return the upper triangle of one RDM; see `Backend.rdm`."""

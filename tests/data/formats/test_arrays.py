@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from neurosage.data.average import average_repetitions
 from neurosage.data.formats.arrays import read
@@ -121,3 +127,56 @@ def test_other_files_are_unknown(tmp_path):
     """A format that this is not names those that are."""
     with pytest.raises(InputError, match=r"unknown format of arrays '.mat'.*\.npy"):
         read(tmp_path / "r.mat", stimulus_id=IDS, region="V4")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["stimulus_id,né\na,1\n".encode("latin-1"), b"stimulus_id,n\n\xe9,1\n", b"\xff\xfe1,2\n"],
+    ids=["header", "body", "utf-16"],
+)
+def test_a_table_in_another_encoding_is_named(tmp_path, content):
+    """Text that is not UTF-8 is one clear error, wherever in the file it stands."""
+    (tmp_path / "r.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"r\.csv is not text in UTF-8"):
+        read(tmp_path / "r.csv", stimulus_id=["a"], region="V4")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path):
+    """Tables saved by spreadsheets are read like others."""
+    (tmp_path / "r.csv").write_text("stimulus_id,n\na,1\n", encoding="utf-8-sig")
+    a = read(tmp_path / "r.csv", region="V4")
+    assert list(a["stimulus_id"].values) == ["a"]
+
+
+def test_a_table_that_is_not_there_is_named(tmp_path):
+    """A missing file is the user's error in every format."""
+    for name in ("r.csv", "r.npy", "r.npz"):
+        with pytest.raises(InputError, match=name):
+            read(tmp_path / name, stimulus_id=["a"], region="V4")
+
+
+def _files():
+    array, stream = np.arange(6.0).reshape(3, 2), io.BytesIO()
+    np.save(stream, array)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, r=array)
+    headed = b"stimulus_id,n1,n2\nimg10,0,1\nimg2,2,3\nimg1,4,5\n"
+    return [(".npy", stream.getvalue()), (".npz", packed.getvalue()),
+            (".csv", headed), (".csv", b"0,1\n2,3\n4,5\n")]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")  # numpy's and pandas' about what they read nevertheless
+@settings(max_examples=200, deadline=None)
+@given(file=st.sampled_from(_files()), data=st.data())
+def test_any_damage_is_read_or_refused(file, data):
+    """Whatever bytes are changed or cut, of any format: an assembly, or InputError."""
+    suffix, content = file[0], bytearray(file[1])
+    changes = st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255))
+    for place, value in data.draw(st.lists(changes, min_size=1, max_size=4)):
+        content[place] = value
+    length = data.draw(st.just(len(content)) | st.integers(0, len(content)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"r{suffix}")
+        path.write_bytes(content[:length])
+        with contextlib.suppress(InputError):
+            assert read(path, stimulus_id=IDS, region="V4").dims == ("presentation", "neuroid")
