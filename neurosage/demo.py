@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pandas as pd
 
 from neurosage.errors import InputError
-from neurosage.nas.run import Run, has_begun
+from neurosage.nas.run import Run, check_place, has_begun
 
 if TYPE_CHECKING:
     from neurosage.nas.config import SearchConfig
@@ -90,7 +90,7 @@ def run_demo(
     RunError
         If another process runs it.
     """
-    from neurosage.nas.engine import make_engine
+    from neurosage.nas.engine import opened
     from neurosage.nas.study import LEAST, predictivity
     from neurosage.report.demo_page import write_demo_page
 
@@ -101,12 +101,10 @@ def run_demo(
             f"search.candidates = {config.search.candidates}, but the demonstration correlates "
             f"over candidates: give at least {LEAST}."
         )
-    opened = make_engine(engine, workers=config.engine.workers, threads=config.engine.threads)
-    try:
-        run = _search(Path(out), config, opened, on_status)
-        signals = _signals(run, mature_steps, opened, on_count)
-    finally:
-        opened.close()
+    check_place(Path(out) / config.search.name)
+    with opened(engine, config.engine) as slots:
+        run = _search(Path(out), config, slots, on_status)
+        signals = _signals(run, mature_steps, slots, on_count)
     early = {str(name): signals[name] for name in signals.columns[:-1]}
     enough = len(signals.dropna()) >= LEAST
     table = predictivity(early, signals[OUTCOME]) if enough else None

@@ -83,8 +83,7 @@ def assembly(
     >>> a.dims, list(a.neuroid_id.values)
     (('presentation', 'neuroid'), ['V4.0', 'V4.1'])
     """
-    data = np.asarray(values)
-    _check_dims(tuple(dims), data)
+    _check_dims(tuple(dims), data := np.asarray(values))
     sizes = dict(zip(dims, data.shape, strict=True))
     regions = _column("region", region, sizes["neuroid"], broadcast=True)
     ids = _column("stimulus_id", stimulus_id, sizes["presentation"])

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from neurosage import demo
 from neurosage.errors import InputError, RunError
 from neurosage.nas.config import parse_config
 from neurosage.nas.engine import DebugEngine, Outcome
@@ -327,14 +328,15 @@ def test_failures_that_are_their_own_do_not_stop_the_search(out, kind):
 
 
 def test_a_search_cut_short_at_its_creation_had_not_begun(out):
-    """An empty file is no search to go on with, nor one in the way."""
+    """An empty file is no search to go on with, nor one in the way, of the demonstration too."""
     (out / "toy").mkdir(parents=True)
     (out / "toy" / DATABASE).touch()
     assert not has_begun(out / "toy")
     with pytest.raises(RunError, match="there is no search"):
         resume(out / "toy", engine=DebugEngine(fake))
-    search(settings(2), out=out, engine=DebugEngine(fake))
+    demo._search(out, settings(2), DebugEngine(fake), None)
     assert has_begun(out / "toy")
+    assert len(demo._search(out, settings(3), DebugEngine(fake), None).candidates()) == 3
 
 
 def test_an_unknown_engine_leaves_nothing_behind(out):

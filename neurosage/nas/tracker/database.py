@@ -91,7 +91,7 @@ def holds_search(where: Path | str) -> bool:
     RunError
         If the file is no database.
     """
-    if isinstance(where, Path) and not (where.is_file() and where.stat().st_size):
+    if isinstance(where, Path) and not where.is_file():
         return False
     with explained(f"{where} does not hold a search"), connect(where).connect() as connection:
         if not sa.inspect(connection).has_table(searches.name):
