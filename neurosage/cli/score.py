@@ -61,8 +61,8 @@ def score(
     """Score a network: similarity of its layers to each region of a teacher."""
     pixels = None if size is None else _read_size(size)
     names = None if layers is None else [name.strip() for name in layers.split(",")]
-    if out is not None and out.exists() and not out.is_dir():
-        raise InputError(f"--out is a folder, but {out} is a file.")
+    if out is not None:
+        _make_folder(out)
 
     from neurosage.models.forward import check_run
     from neurosage.models.source import load_model
@@ -94,6 +94,13 @@ def score(
         _print(result)
     if saved is not None:
         typer.echo(f"saved {saved}", err=True)
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be made a folder: {error.strerror}.") from error
 
 
 def _read_size(text: str) -> tuple[int, int]:

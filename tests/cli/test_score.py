@@ -61,7 +61,7 @@ def test_json_is_the_only_thing_on_standard_output(model: str) -> None:
         (("--size", "0"), "at least 1"),
         (("--layers", "5"), "unknown layer '5'"),
         (("--weights", "nowhere.pt"), "there is no file of weights nowhere.pt"),
-        (("--out", __file__), "--out is a folder"),
+        (("--out", __file__), "cannot be made a folder"),
         (("--distance", "manhattan"), "unknown distance 'manhattan'"),
         (("--units", "0"), "at least 1"),
         (("--device", "gpu"), "unknown device 'gpu'.*Choices: cpu"),

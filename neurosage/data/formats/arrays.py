@@ -146,6 +146,8 @@ def _same_ids(path: Path, rows: Any, stimulus_id: Any) -> None:
 
 
 def _check_dims(path: Path, dims: tuple[str, ...], values: Any) -> tuple[str, ...]:
+    if values.dtype.kind not in "fiub":
+        raise InputError(f"{path} holds {values.dtype} values, but responses must be numbers.")
     rest = set(dims) - {"neuroid", "time_bin"}
     ways: list[set[str]] = [{"presentation"}, {"stimulus"}, {"stimulus", "repetition"}]
     if "neuroid" not in dims or rest not in ways or len(set(dims)) != len(dims):

@@ -73,6 +73,14 @@ def test_dims_that_do_not_fit_are_named(tmp_path, shape, dims, message):
         read(save(tmp_path, np.zeros(shape)), dims, stimulus_id=IDS, region="V4")
 
 
+def test_words_are_no_responses(tmp_path):
+    """An array of text is refused by its type, before anything is computed."""
+    path = tmp_path / "r.npy"
+    np.save(path, np.array([["fast", "slow"]]))
+    with pytest.raises(InputError, match="<U4 values, but responses must be numbers"):
+        read(path, ("neuroid", "stimulus"), stimulus_id=["a", "b"], region="V4")
+
+
 def test_pickle_is_never_read(tmp_path):
     """An array of objects, which would be unpickled, is refused."""
     path = tmp_path / "r.npy"
