@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 INK, GRID, MUTED = "#22303c", "#dde3e8", "#8a98a5"
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#8d5fa8"
@@ -93,6 +94,7 @@ def plot_progress(scores: npt.ArrayLike, random_starts: int, ylabel: str = "P + 
         floor = np.full(failed.sum(), np.nanmin(values) if np.isfinite(values).any() else 0.0)
         axis.plot(order[failed], floor, "x", color=ORANGE, ms=6, label="failed")
     axis.set_xlim(0.4, len(values) + 0.6)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False, fontsize=9, ncols=4, loc="lower left", bbox_to_anchor=(-0.02, 1.0))
     _label(axis, "candidate, in order of proposal", ylabel)
     return figure

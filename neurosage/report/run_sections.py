@@ -80,12 +80,14 @@ def progress_section(run: Run) -> str:
     explorer = make_explorer(config.explorer.name, config.explorer.options)
     starts = getattr(explorer, "random_starts", 0)
     figure = plots.plot_progress(scores, starts, score_name(run))
-    first = f"The first {min(starts, len(scores))} were drawn at random, the others"
-    drawn = first if starts else "All"
-    caption = (
-        "Each dot is a candidate; the line is the best so far. "
-        f"{drawn} were proposed by explorer {config.explorer.name!r}."
-    )
+    caption = "Each dot is a candidate; the line is the best so far. "
+    if not starts:
+        caption += f"All were proposed by explorer {config.explorer.name!r}."
+    elif starts >= len(scores):
+        caption += "All were drawn at random."
+    else:
+        caption += f"The first {starts} were drawn at random, the others proposed by "
+        caption += f"explorer {config.explorer.name!r}."
     known = scores[np.isfinite(scores)]
     best = f"the best {known.max():.3f}" if known.size else "none finished"
     alt = f"Scores of {len(scores)} candidates, {best}."
