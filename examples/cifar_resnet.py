@@ -2,11 +2,11 @@
 
 The networks are those of section 4.2 of the paper, with parameter-free ("option
 A") shortcuts. Weights that fit are published in akamaster/pytorch_resnet_cifar10,
-folder pretrained_models. From the root of the project, with the recordings of V4
-and the weights in a folder that NEUROSAGE_MIRROR names:
+folder pretrained_models. From the root of the project, with the recordings of V4 in
+a folder that NEUROSAGE_MIRROR names, and the path of the downloaded weights:
 
     neurosage score examples/cifar_resnet.py:resnet56 --teacher macaque-v4 \
-        --weights resnet56-4bfd9763.th --layers layer1,layer2,layer3
+        --weights path/to/resnet56-4bfd9763.th --layers layer1,layer2,layer3
 
 Run as a script, it scores an untrained ResNet-20 against the simulated macaque.
 """

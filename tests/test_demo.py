@@ -135,3 +135,20 @@ def test_the_verdict_is_honest(gain: float, low: float, high: float, said: str) 
     wrong = verdict(table.assign(low=-0.8, high=-0.3))
     assert "chance: " not in wrong
     assert "opposite: P, TG" in wrong
+
+
+def test_a_report_says_how_its_numbers_were_made(small: Demo) -> None:
+    """The page of a run names distance, comparison, normalisation, seed and versions."""
+    text = write_report(small.run).read_text(encoding="utf-8")
+    for said in ("SIMULATED", "pearson of correlation RDMs", "neuroids zscore", "recipe digits",
+                 "seed and threads", "neurosage 0.1.0"):  # fmt: skip
+        assert said in text
+
+
+def test_an_alignment_search_draws_no_p(tmp_path: Path) -> None:
+    """Where P was not measured its picture is left out."""
+    settings = (*SMALL, "search.candidates=4", "search.performance_weight=0", "training.steps=0")
+    run = run_demo(tmp_path, settings=settings, mature_steps=1).run
+    text = write_report(run).read_text(encoding="utf-8")
+    assert "Performance and guidance" not in text
+    assert text.count("<img ") == 1

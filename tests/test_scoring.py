@@ -91,6 +91,41 @@ def test_a_score_is_the_similarity_of_the_recording(net: nn.Module, teacher: Tea
     assert found.data.attrs["normalise_layers"] == "none"
 
 
+def test_a_stimulus_without_some_response_is_left_out_on_both_sides(
+    net: nn.Module, teacher: Teacher
+) -> None:
+    """As if it had never been shown, though the network has seen all; by default an error."""
+    assert teacher.assembly is not None
+    holed = teacher.assembly.astype(float).copy()
+    holed[4, 2] = np.nan
+    gappy = Teacher("gappy", teacher.stimuli, holed, normalise="zscore")
+    with pytest.raises(InputError, match="drop-stimulus"):
+        score(net, gappy, ["1"])
+    found = score(net, gappy, ["1"], nan="drop-stimulus")
+    kept = np.flatnonzero(np.arange(30) != 4)
+    recorded = record(net, teacher.stimuli, ["1"])[kept]
+    expected = similarity(recorded, holed[kept], normalise=("none", "zscore"))
+    np.testing.assert_allclose(found.similarity.values, expected.values.T)
+    assert found.data.attrs["n_stimuli"] == 29
+    assert found.data.attrs["nan"] == "drop-stimulus"
+    assert json.loads(found.data.attrs["dropped"])["b"] == {"stimuli": ["s4"]}
+
+
+def test_a_neuroid_missing_everywhere_is_left_out(net: nn.Module, teacher: Teacher) -> None:
+    """The score is that of the others; leaving out stimuli instead would leave none."""
+    assert teacher.assembly is not None
+    holed = teacher.assembly.astype(float).copy()
+    holed[:, 2] = np.nan
+    gappy = Teacher("gappy", teacher.stimuli, holed, normalise="zscore")
+    found = score(net, gappy, ["1"], nan="drop-neuroid")
+    others = Teacher("others", teacher.stimuli, teacher.assembly[:, np.arange(22) != 2])
+    expected = score(net, others, ["1"], normalise="zscore")
+    np.testing.assert_allclose(found.similarity.values, expected.similarity.values)
+    assert found.data.attrs["n_stimuli"] == 30
+    with pytest.raises(InputError, match="try nan='drop-neuroid'"):
+        score(net, gappy, ["1"], nan="drop-stimulus")
+
+
 def test_a_network_that_answers_as_the_teacher_scores_1(teacher: Teacher) -> None:
     """Pixels against a recording of pixels, to rounding."""
     pixels = load_model("pixels")
@@ -168,6 +203,7 @@ def test_files_that_hold_no_score_are_refused(tmp_path: Path) -> None:
         ({"distance": "corelation"}, "did you mean 'correlation'"),
         ({"comparison": "pearsn"}, "did you mean 'pearson'"),
         ({"normalise": "z"}, "zscore"),
+        ({"nan": "drop-stimuli"}, "did you mean 'drop-stimulus'"),
         ({"normalise_layers": "z"}, "zscore"),
         ({"normalise_layers": "noise"}, "needs repetitions"),
         ({"teacher": "macaque-v5"}, "did you mean 'macaque-v4'"),

@@ -18,6 +18,8 @@ TEACHER_COLUMNS = (
     *("id", "kind", "species", "regions", "neuroids"),
     *("stimuli", "repetitions", "licence", "available"),
 )
+LESS = ("kind", "species", "licence", "repetitions")  # first to go on a narrow terminal
+WIDE = 130
 STIMULI_COLUMNS = ("id", "stimuli", "licence", "available")
 
 
@@ -65,13 +67,16 @@ def _print(table: pd.DataFrame, title: str, columns: tuple[str, ...], as_json: b
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(title=title)
-    for column in columns:
-        shown.add_column(column, overflow="fold")
-    for _, row in table.iterrows():
-        shown.add_row(*[_cell(row, column) for column in columns])
+    missing = "neurosage fetch ID brings what is not available"
+    shown = Table(title=title, caption=None if table["available"].all() else missing)
     # Piped, a table is not squeezed to 80 columns.
     console = Console(width=None if sys.stdout.isatty() else 200)
+    if console.width < WIDE:
+        columns = tuple(column for column in columns if column not in LESS)
+    for column in columns:
+        shown.add_column(column, no_wrap=column == "id", overflow="fold")
+    for _, row in table.iterrows():
+        shown.add_row(*[_cell(row, column) for column in columns])
     console.print(shown)
     for _, row in table[table["problem"] != ""].iterrows():
         console.print(f"{row['id']}: {row['problem']}", markup=False, highlight=False)
@@ -81,10 +86,12 @@ def _cell(row: pd.Series[Any], column: str) -> str:
     import pandas as pd
 
     value = row[column]
+    if column == "id" and row.get("kind") == "simulated":
+        return f"{value} (SIMULATED)"
     if column == "id" and row["default"] and "/" in value:
         return f"{value} (default)"
     if column == "available":
-        return "yes" if value else "no: a problem" if row["problem"] else "no: neurosage fetch"
+        return "yes" if value else "a problem" if row["problem"] else "no"
     if column == "kind" and value == "simulated":
         return "SIMULATED"
     return "" if pd.isna(value) else str(value)

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,6 +54,10 @@ def score(
         ),
     ] = None,
     backend: Annotated[str, typer.Option(help="torch or rsatoolbox.")] = "torch",
+    nan: Annotated[
+        str,
+        typer.Option(help="Missing responses of it: raise, drop-stimulus or drop-neuroid."),
+    ] = "raise",
     batch_size: Annotated[int, typer.Option(help="Stimuli in a batch.")] = 64,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, …")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to save score.nc in.")] = None,
@@ -64,6 +69,7 @@ def score(
     if out is not None:
         _make_folder(out)
 
+    from neurosage.cli.live import screen
     from neurosage.models.forward import check_run
     from neurosage.models.source import load_model
     from neurosage.scoring.network import score as score_network
@@ -73,20 +79,23 @@ def score(
     preprocessing: Preprocessing = network.preprocessing
     if pixels is not None:
         preprocessing = replace(preprocessing, size=pixels)
-    result = score_network(
-        network,
-        teacher,
-        names,
-        units=units,
-        seed=seed,
-        distance=distance,
-        comparison=comparison,
-        normalise=normalise,
-        backend=backend,
-        preprocessing=preprocessing,
-        batch_size=batch_size,
-        device=device,
-    )
+    with screen() as shown:
+        result = score_network(
+            network,
+            teacher,
+            names,
+            units=units,
+            seed=seed,
+            distance=distance,
+            comparison=comparison,
+            normalise=normalise,
+            backend=backend,
+            nan=nan,
+            preprocessing=preprocessing,
+            batch_size=batch_size,
+            device=device,
+            progress=partial(shown.count, "stimuli recorded"),
+        )
     saved = None if out is None else result.save(out / "score.nc")
     if as_json:
         typer.echo(json.dumps(_document(result), ensure_ascii=False))

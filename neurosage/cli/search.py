@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 ROWS = 20
+WIDE_TERMINAL = 110
 WIDE = 2000
 
 
@@ -113,12 +114,16 @@ def _print(run: Run, as_json: bool) -> None:
     console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
     finished = frame[frame["state"] == "finished"]
     if len(finished):
-        console.print(_table(run, finished.head(ROWS)))
+        table, best = _table(run, finished.head(ROWS), wide=console.width >= WIDE_TERMINAL)
+        console.print(table)
+        if best:
+            console.print(f"the best: {best}", markup=False)
     for line in _footnotes(run, frame, finished):
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _table(run: Run, rows: pd.DataFrame) -> Any:
+def _table(run: Run, rows: pd.DataFrame, *, wide: bool) -> tuple[Any, str]:
+    """Tabulate; on a narrow terminal the best architecture is told apart."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -133,15 +138,17 @@ def _table(run: Run, rows: pd.DataFrame) -> Any:
         table.add_column(name, justify="right", no_wrap=True)
     # In a terminal this one takes what the numbers leave.
     ratio = 1 if sys.stdout.isatty() else None
-    table.add_column("architecture", no_wrap=True, overflow="ellipsis", ratio=ratio)
-    for _, row in rows.iterrows():
+    if wide:
+        table.add_column("architecture", no_wrap=True, overflow="ellipsis", ratio=ratio)
+    outlines = [outline(space, json.loads(each)) for each in rows["architecture"]]
+    for (_, row), drawn in zip(rows.iterrows(), outlines, strict=True):
         table.add_row(
             *(str(row["rank"]), str(row["k"])),
             *(_number(row[name]) for name in ("P", "TG", "P+TG")),
             *(f"{row[name]:,}" for name in ("parameters", "macs", "examples")),
-            escape(outline(space, json.loads(row["architecture"]))),
+            *([escape(drawn)] if wide else []),
         )
-    return table
+    return table, "" if wide else outlines[0]
 
 
 def _title(settings: SearchConfig) -> str:

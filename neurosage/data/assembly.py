@@ -87,6 +87,8 @@ def assembly(
     sizes = dict(zip(dims, data.shape, strict=True))
     regions = _column("region", region, sizes["neuroid"], broadcast=True)
     ids = _column("stimulus_id", stimulus_id, sizes["presentation"])
+    if nameless := int(pd.isna(ids).sum()):
+        raise InputError(f"{nameless} of {len(ids)} stimulus ids are missing; name each stimulus.")
     numbered = [f"{r}.{i}" for r, i in zip(regions, _count(regions), strict=True)]
     coords: dict[str, Any] = {
         "stimulus_id": ("presentation", ids),
@@ -151,16 +153,11 @@ def check_assembly(responses: xr.DataArray) -> xr.DataArray:
     responses : xarray.DataArray
         Dims ``presentation × neuroid [× time_bin]``.
 
-    Returns
-    -------
-    xarray.DataArray
-        The same.
-
     Raises
     ------
     InputError
-        If dims or coordinates are missing, index coordinates are present,
-        neuroids repeat, or nothing was recorded.
+        If dims or coordinates are missing, index coordinates are present, neuroids
+        repeat, or nothing was recorded.
 
     Examples
     --------

@@ -21,6 +21,14 @@ from neurosage.errors import InputError, unknown
 Kind = Literal["recorded", "rdm", "network", "simulated", "stimuli"]
 Normalise = Literal["none", "centre", "zscore", "noise"]
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+NAMED = f"^{NAME}$"
+HASH = r"^(sha256:[0-9a-f]{64}|sha1:[0-9a-f]{40})$"
+ADDRESS = r"^https?://.*/$"
+RULES = {  # pydantic would quote the pattern
+    NAMED: "a name is letters, digits, '.', '_' and '-', and begins with a letter or digit",
+    HASH: "a hash is 'sha256:' with 64 digits of 0-9 and a-f, or 'sha1:' with 40",
+    ADDRESS: "an address begins with http:// or https:// and ends with '/'",
+}
 Dim = Literal["neuroid", "stimulus", "repetition", "presentation", "time_bin"]
 
 
@@ -52,7 +60,7 @@ class FileEntry(_Strict):
     """
 
     file: str
-    hash: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|sha1:[0-9a-f]{40})$")]
+    hash: Annotated[str, Field(pattern=HASH)]
     size: Annotated[int, Field(ge=0)] | None = None
     format: Literal["arrays"] = "arrays"
     dims: tuple[Dim, ...] | None = None
@@ -163,7 +171,7 @@ class Card(_Strict):
     """
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
-    id: Annotated[str, Field(pattern=f"^{NAME}$")]
+    id: Annotated[str, Field(pattern=NAMED)]
     kind: Kind
     title: str = ""
     species: str = ""
@@ -171,10 +179,10 @@ class Card(_Strict):
     cite: str = ""
     source: str = ""
     normalise: Normalise = "none"
-    base_url: Annotated[str, Field(pattern=r"^https?://.*/$")] | None = None
-    teacher: Annotated[str, Field(pattern=f"^{NAME}$")] | None = None
+    base_url: Annotated[str, Field(pattern=ADDRESS)] | None = None
+    teacher: Annotated[str, Field(pattern=NAMED)] | None = None
     default: str | None = None
-    part: dict[Annotated[str, Field(pattern=f"^{NAME}$")], Part] = {}
+    part: dict[Annotated[str, Field(pattern=NAMED)], Part] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Card:
@@ -239,7 +247,8 @@ def read_card(path: Path) -> Card:
     try:
         return Card.model_validate(document)
     except ValidationError as error:
-        raise InputError(f"{path}: {'; '.join(_explain(e) for e in error.errors())}") from error
+        faults = "; ".join(_explain(e).rstrip(".") for e in error.errors())
+        raise InputError(f"{path}: {faults}.") from error
 
 
 def _explain(error: Any) -> str:
@@ -248,11 +257,12 @@ def _explain(error: Any) -> str:
         table = ".".join(where[:-1])
         wrong = str(unknown("key", where[-1], _keys(where[:-1])))
         return f"in [{table}], {wrong}" if table else wrong
-    message = error["msg"].removeprefix("Value error, ")
+    message = RULES.get(error.get("ctx", {}).get("pattern")) or error["msg"]
+    message = message.removeprefix("Value error, ")
     if error["type"] == "missing":
-        return f"the key {'.'.join(where)!r} is missing."
+        return f"the key {'.'.join(where)!r} is missing"
     given = f", not {error['input']!r}" if not isinstance(error["input"], dict) else ""
-    return f"{'.'.join(where)}: {message}{given}." if where else f"{message}."
+    return f"{'.'.join(where)}: {message}{given}" if where else message
 
 
 def _keys(where: list[str]) -> list[str]:

@@ -129,7 +129,7 @@ def locate(
             log.warning("%s is damaged; it is removed from the cache and fetched again", cached)
             cached.unlink()
         if base_url is None:
-            raise FetchError(_advice(entry, owner, "is not on this machine"))
+            raise FetchError(_advice(entry, owner, "is not on this machine", beside=card_folder))
         return _download(entry, owner, base_url + entry.file, cached)
 
 
@@ -256,10 +256,14 @@ def _plainly(error: Exception) -> str:
     return str(error)
 
 
-def _advice(entry: FileEntry, owner: str, what: str, url: str | None = None) -> str:
+def _advice(
+    entry: FileEntry, owner: str, what: str, url: str | None = None, beside: Path | None = None
+) -> str:
     mirror = os.environ.get("NEUROSAGE_MIRROR")
     looked = f"; no file below NEUROSAGE_MIRROR={mirror} has its hash" if mirror else ""
     fetch = f"run `neurosage fetch {owner}` with a network connection, or " if url else ""
+    if beside is not None:
+        fetch = f"put it beside its card, as {beside / entry.file}, or "
     return (
         f"{entry.file} of {owner!r} {what}{f' from {url}' if url else ''}{looked}. Next: {fetch}"
         f"set NEUROSAGE_MIRROR to a folder that holds the file ({entry.hash})."

@@ -221,9 +221,16 @@ def fetch(id_or_path: str | Path) -> list[Path]:
     ([], [])
     """
     id_ = str(id_or_path).partition("/")[0]
-    known_as_teacher = id_ in sources("teacher") or id_ not in sources("stimuli")
-    what: What = "teacher" if known_as_teacher else "stimuli"
-    source, part = resolve(what, id_or_path)
+    teachers, stimuli = sources("teacher"), sources("stimuli")
+    what: What = "stimuli" if id_ in stimuli and id_ not in teachers else "teacher"
+    found = _find(what, id_or_path)
+    if found is None:
+        every = dict.fromkeys([*teachers, *stimuli])
+        hint = (
+            "`neurosage teachers` and `neurosage stimuli` list them, or give a folder with a card."
+        )
+        raise unknown("teacher or stimulus set", str(id_or_path), every, hint)
+    source, part = found
     card, folder = described(what, source)
     if card is None:
         return []
@@ -257,6 +264,16 @@ def resolve(what: What, id_or_path: str | Path) -> tuple[Source, str | None]:
     InputError
         If it is none of these, close matches named, or the part has a path in it.
     """
+    found = _find(what, id_or_path)
+    if found is None:
+        raise unknown(what, str(id_or_path), sources(what), HINTS[what])
+    return found
+
+
+def _find(what: What, id_or_path: str | Path) -> tuple[Source, str | None] | None:
+    if not isinstance(id_or_path, str | Path) or id_or_path == "":
+        named = "a teacher is" if what == "teacher" else "stimuli are"
+        raise InputError(f"{named} named by an id or a folder, not {id_or_path!r}. {HINTS[what]}")
     found = sources(what)
     id_, _, part = str(id_or_path).partition("/")
     if isinstance(id_or_path, str) and id_ in found:
@@ -274,4 +291,4 @@ def resolve(what: What, id_or_path: str | Path) -> tuple[Source, str | None]:
         return from_folder(path.parent), path.name
     if path.is_dir():
         raise InputError(f"the folder {path} holds no card.toml, so it is no {what}.")
-    raise unknown(what, str(id_or_path), found, HINTS[what])
+    return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,14 +12,15 @@ import xarray as xr
 from torch import nn
 
 from neurosage.data.assembly import assembly
+from neurosage.data.registry import load_stimuli
+from neurosage.data.stimuli import StimulusSet
+from neurosage.data.teacher import Teacher
+from neurosage.errors import InputError
 from neurosage.models.forward import activations, run_recorder
 from neurosage.models.preprocess import Preprocessing
 from neurosage.models.recorder import Activations, Recorder
 from neurosage.models.source import Model, as_model
 from neurosage.plugins import version
-
-if TYPE_CHECKING:
-    from neurosage.data.stimuli import StimulusSet
 
 
 def record_batches(
@@ -83,7 +84,7 @@ def record_batches(
 
 def record(
     model: nn.Module | Model | str,
-    stimuli: StimulusSet,
+    stimuli: StimulusSet | Teacher | str,
     layers: Sequence[str] | None = None,
     *,
     units: int = 1000,
@@ -91,6 +92,7 @@ def record(
     batch_size: int = 64,
     device: str | torch.device | None = None,
     preprocessing: Preprocessing | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> xr.DataArray:
     """Record layers of a network on a stimulus set: an assembly, region = layer.
 
@@ -100,8 +102,8 @@ def record(
     ----------
     model : torch.nn.Module, Model or str
         The network; a string is read by `neurosage.models.source.load_model`.
-    stimuli : StimulusSet
-        What to show, each stimulus once.
+    stimuli : StimulusSet, Teacher or str
+        What to show, each stimulus once; those of a teacher, or their id.
     layers : sequence of str, optional
         As in `record_batches`: names of modules, all leaf modules by default.
     units : int
@@ -114,6 +116,8 @@ def record(
         Where to run; where the network is, if omitted.
     preprocessing : Preprocessing, optional
         Instead of the model's own; a plain module's own is to scale to [0, 1].
+    progress : callable, optional
+        Called after each batch with how many stimuli are done, and how many there are.
 
     Returns
     -------
@@ -125,7 +129,8 @@ def record(
     Raises
     ------
     InputError
-        As `record_batches`; or if images differ in size and none is set.
+        As `record_batches`; if images differ in size and none is set; if `stimuli`
+        are none, or their id is unknown.
 
     Examples
     --------
@@ -137,11 +142,11 @@ def record(
     >>> recorded.shape, list(recorded.region.values[::5])
     ((2, 10), ['0', '1'])
     """
-    model = as_model(model)
+    model, stimuli = as_model(model), _as_stimuli(stimuli)
     preprocessing = preprocessing or model.preprocessing
     recorder = run_recorder(
         model.module,
-        preprocessing.batches(stimuli, batch_size),
+        _counted(preprocessing.batches(stimuli, batch_size), len(stimuli), progress),
         layers,
         units=units,
         seed=seed,
@@ -152,6 +157,30 @@ def record(
     recorded = _assemble(recorder, stimuli)
     recorded.attrs |= _provenance(model, stimuli, preprocessing, units, seed)
     return recorded
+
+
+def _as_stimuli(stimuli: StimulusSet | Teacher | str) -> StimulusSet:
+    if isinstance(stimuli, str):
+        return load_stimuli(stimuli)
+    if isinstance(stimuli, Teacher):
+        return stimuli.stimuli
+    if isinstance(stimuli, StimulusSet):
+        return stimuli
+    raise InputError(
+        "stimuli are a StimulusSet, a Teacher or the id of a stimulus set "
+        f"(neurosage.list_stimuli()), not {type(stimuli).__name__}."
+    )
+
+
+def _counted(
+    batches: Iterable[torch.Tensor], total: int, progress: Callable[[int, int], None] | None
+) -> Iterator[torch.Tensor]:
+    done = 0
+    for batch in batches:
+        yield batch
+        done += len(batch)  # on again: the network has answered to it
+        if progress is not None:
+            progress(done, total)
 
 
 def _assemble(recorder: Recorder, stimuli: StimulusSet) -> xr.DataArray:

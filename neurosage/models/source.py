@@ -174,7 +174,8 @@ def _torchvision(name: str, weights: str | Path | None) -> Model:
         return model if weights is None else _with_file(model, weights)
     if weights not in published.__members__:
         hint = "Or give the path of a file of weights."
-        raise unknown(f"weights of {name}", str(weights), ["DEFAULT", *published.__members__], hint)
+        choices = dict.fromkeys(["DEFAULT", *published.__members__])
+        raise unknown(f"weights of {name}", str(weights), choices, hint)
     chosen = published[str(weights)]
     try:
         module = models.get_model(name, weights=chosen)

@@ -80,7 +80,10 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         If the file is not there or holds anything else.
     """
     if not path.is_file():
-        raise InputError(f"there is no file of weights {path}.")
+        raise InputError(
+            f"there is no file of weights {path}; give the path to one, whole or from the working "
+            f"folder {Path.cwd()}."
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of older pickle protocols

@@ -143,8 +143,8 @@ def count(space: Space, task: Task, split: Split) -> tuple[int, int]:
         macs, parameters = count_macs(model, split.train.shape)
     if task.max_macs is not None and macs > task.max_macs:
         raise CandidateRefused(
-            f"the network needs {macs / 1e6:.1f} million multiply-accumulates an image, more "
-            f"than max_macs = {task.max_macs / 1e6:.1f} million."
+            f"the network needs {macs:,} multiply-accumulates an image, more than "
+            f"max_macs = {task.max_macs:,.12g}."
         )
     return macs, parameters
 

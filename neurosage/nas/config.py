@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from neurosage.errors import InputError, unknown
-from neurosage.nas.settings import apply_setting, place_paths
+from neurosage.nas.settings import apply_settings, place_paths
 
 Options = dict[str, Any]
+NAME_RULE = "a name is letters, digits, '.', '_' and '-', and begins with a letter or digit"
 FREE_ON_RESUME = ("search.candidates", "engine.name", "engine.workers", "data.path")
 
 
@@ -86,6 +87,7 @@ class TeacherSection(_Section):
     id: str
     regions: Names | None = None
     normalise: str | None = None
+    nan: Literal["raise", "drop-stimulus", "drop-neuroid"] = "raise"
 
 
 class RecordSection(_Section):
@@ -165,8 +167,7 @@ def load_config(path: str | Path, settings: Sequence[str] = ()) -> SearchConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not TOML: {error}.") from error
     place_paths(document, path.resolve().parent)
-    for setting in settings:
-        apply_setting(document, setting)
+    apply_settings(document, settings)
     place_paths(document, Path.cwd())
     search = document.setdefault("search", {})
     if isinstance(search, dict):
@@ -275,6 +276,8 @@ def _fault(fault: Any) -> str:
     place = ".".join(str(step) for step in fault["loc"])
     if fault["type"] == "missing":
         return f"{place} is missing"
+    if fault["type"] == "string_pattern_mismatch":  # pydantic quotes the pattern
+        return f"{place} = {fault['input']!r}: {NAME_RULE}"
     said = str(fault["msg"]).removeprefix("Value error, ")
     return f"{place} = {fault['input']!r}: {said[0].lower()}{said[1:]}"
 

@@ -192,9 +192,12 @@ def _load_split(spec: DataSpec) -> Split:
     valid = max(1, n // share) if spec.valid is None else spec.valid
     train = n - valid if spec.train is None else spec.train
     if train < 2 or valid + train > n:
+        wanted = f"{train} to train on and {valid} for validation are wanted"
+        if spec.train is None:
+            wanted = f"{valid} for validation leave {max(0, train)} to train on"
         raise InputError(
-            f"the data set {spec.name} has {n} images, but {train} to train on and {valid} for "
-            "validation are wanted (at least 2 and 1); set data.train and data.valid lower."
+            f"the data set {spec.name} has {n} images, but {wanted} (at least 2 and 1); "
+            f"set {'data.valid' if spec.train is None else 'data.train and data.valid'} lower."
         )
     order = stratified_order(source.labels, spec.seed)
     return Split(

@@ -171,7 +171,9 @@ def check_main_guard() -> None:
         raise RunError(GUARD)
 
 
-def make_engine(name: str, *, workers: int | None = None, threads: int = 1) -> Engine:
+def make_engine(
+    name: str, *, workers: int | None = None, threads: int = 1, most: int | None = None
+) -> Engine:
     """Make an engine by name.
 
     Parameters
@@ -182,6 +184,8 @@ def make_engine(name: str, *, workers: int | None = None, threads: int = 1) -> E
         Worker processes; as many as fit the cores if omitted.
     threads : int
         Threads of each worker's computation.
+    most : int, optional
+        How many tasks there are: more workers than these are not started.
 
     Returns
     -------
@@ -191,7 +195,7 @@ def make_engine(name: str, *, workers: int | None = None, threads: int = 1) -> E
     Raises
     ------
     InputError
-        If there is no such engine.
+        If there is no such engine, or there are too many workers.
     RunError
         If the workers do not start.
 
@@ -205,21 +209,23 @@ def make_engine(name: str, *, workers: int | None = None, threads: int = 1) -> E
         return DebugEngine()
     from neurosage.nas.local import LocalEngine
 
-    return LocalEngine(workers, threads)
+    return LocalEngine(workers, threads, most=most)
 
 
-def check_engine(engine: Engine | str | None) -> None:
-    """Refuse the name of an engine that there is not, before anything is done.
+def check_engine(engine: Engine | str | None, settings: EngineSection | None = None) -> None:
+    """Refuse an engine that cannot be opened, before anything is done.
 
     Parameters
     ----------
     engine : Engine or str, optional
         One that is open, a name, or none.
+    settings : EngineSection, optional
+        Where they say it, the name and the workers.
 
     Raises
     ------
     InputError
-        With the names that there are.
+        If there is none of that name, or there are more workers than cores can use.
 
     Examples
     --------
@@ -228,10 +234,16 @@ def check_engine(engine: Engine | str | None) -> None:
     """
     if isinstance(engine, str) and engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
+    if settings and settings.workers and (engine or settings.name) == "local":
+        from neurosage.nas.local import check_workers
+
+        check_workers(settings.workers)
 
 
 @contextmanager
-def opened(engine: Engine | str | None, settings: EngineSection) -> Iterator[Engine]:
+def opened(
+    engine: Engine | str | None, settings: EngineSection, most: int | None = None
+) -> Iterator[Engine]:
     """Open an engine for a while; one that is given is left open.
 
     Parameters
@@ -240,6 +252,8 @@ def opened(engine: Engine | str | None, settings: EngineSection) -> Iterator[Eng
         One that is open, or a name; that of the settings if omitted, or else this process.
     settings : EngineSection
         Name, workers and threads.
+    most : int, optional
+        As in `make_engine`.
 
     Yields
     ------
@@ -250,7 +264,7 @@ def opened(engine: Engine | str | None, settings: EngineSection) -> Iterator[Eng
         yield engine
         return
     name = engine or settings.name or "debug"
-    made = make_engine(name, workers=settings.workers, threads=settings.threads)
+    made = make_engine(name, workers=settings.workers, threads=settings.threads, most=most)
     try:
         yield made
     finally:

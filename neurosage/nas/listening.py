@@ -113,6 +113,7 @@ def _prepared(
         comparison=comparison,
         normalise=spec.normalise or teacher.normalise,
         backend=backend,
+        nan=spec.nan,
     )
     return prepared, teacher.stimuli
 

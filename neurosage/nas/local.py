@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import dask
 import distributed
 
-from neurosage.errors import RunError
+from neurosage.errors import InputError, RunError
 from neurosage.nas.engine import GUARD, Outcome, run_task
 from neurosage.nas.task import Progress, Task
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TOPIC = "neurosage"
 PROGRESS_SECONDS = 1.0
+WORKERS_A_CORE = 4
 
 
 class LocalEngine:
@@ -41,9 +42,13 @@ class LocalEngine:
         Threads of each worker's computation.
     evaluate : callable, optional
         What to run instead of the evaluator.
+    most : int, optional
+        How many tasks there are: more workers than these are not started.
 
     Raises
     ------
+    InputError
+        If there were to be no workers, or more than this machine's cores can use.
     RunError
         If the workers do not start.
     """
@@ -53,8 +58,11 @@ class LocalEngine:
         workers: int | None = None,
         threads: int = 1,
         evaluate: Evaluate | None = None,
+        most: int | None = None,
     ) -> None:
-        self.slots = workers or max(1, _cores() // threads)
+        check_workers(workers)
+        wanted = workers or max(1, _cores() // threads)
+        self.slots = wanted if most is None else max(1, min(wanted, most))
         self._evaluate = evaluate
         self._happened: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._running: dict[str, tuple[Any, Task]] = {}
@@ -126,6 +134,22 @@ class LocalEngine:
             outcome = _explain(task, future.exception())
         future.release()
         return [outcome]
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse more workers than this machine's cores can use; None, the default, passes.
+
+    Raises
+    ------
+    InputError
+        If there were to be none, or more than four a core.
+    """
+    most = WORKERS_A_CORE * _cores()
+    if workers is not None and not 1 <= workers <= most:
+        raise InputError(
+            f"engine.workers = {workers}, but must be from 1 to {most}, {WORKERS_A_CORE} for each "
+            f"of this machine's {_cores()} cores; leave it out for as many as fit."
+        )
 
 
 def _settings(threads: int) -> dict[str, Any]:

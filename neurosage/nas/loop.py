@@ -83,9 +83,14 @@ class Loop:
     @staticmethod
     def is_done(tracker: Tracker, plan: Plan) -> bool:
         """Tell whether all candidates of a search have ended."""
+        return Loop.left(tracker, plan) == 0
+
+    @staticmethod
+    def left(tracker: Tracker, plan: Plan) -> int:
+        """Count the candidates of a search that have not ended, proposed or not."""
         states = [candidate.state for candidate in tracker.candidates()]
         ended = states.count(FINISHED) + states.count(FAILED)
-        return ended == len(states) >= plan.config.search.candidates
+        return max(len(states), plan.config.search.candidates) - ended
 
     def run(self) -> None:
         """Run until all candidates ended, or until `stopping` and the running ones did.
@@ -232,8 +237,9 @@ class Loop:
     def _tell(self, news: str = "") -> None:
         if self.stopping and not self._announced and self._running:
             self._announced = True
+            n = len(self._running)
             self._tell(
-                f"stopping: {len(self._running)} running candidates finish first; "
+                f"stopping: {n} running candidate{' finishes' if n == 1 else 's finish'} first; "
                 "Ctrl-C again stops at once, and --resume then runs them anew"
             )
         if not news and time.monotonic() - self._told < POLL_SECONDS:

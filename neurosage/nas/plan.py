@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from neurosage.errors import RunError
+from neurosage.errors import InputError, RunError
 from neurosage.nas.catalogue import make_explorer, make_space
 from neurosage.nas.config import SearchConfig
 from neurosage.nas.datasets import DataSpec
@@ -42,11 +42,15 @@ class Plan:
         Raises
         ------
         InputError
-            If a space, explorer, data set, teacher or option is none that there is.
+            If a space, explorer, data set, teacher or option is none that there is,
+            a teacher counts twice, or the score counts nothing.
         """
+        _check_weights(config)
         space = make_space(config.space.name, config.space.options)
         explorer = make_explorer(config.explorer.name, config.explorer.options)
-        return cls(config, space, explorer, pin(_task(config)))
+        task = pin(_task(config))
+        _check_twice(task.teachers)
+        return cls(config, space, explorer, task)
 
     def document(self) -> dict[str, Any]:
         """Return settings and content hashes as JSON can hold them."""
@@ -63,6 +67,29 @@ class Plan:
                 f"the {' and the '.join(changed)} of search {self.config.search.name!r} are not "
                 "those that it began with: restore them, or begin a new search."
             )
+
+
+def _check_weights(config: SearchConfig) -> None:
+    if config.search.alpha == 0 and config.search.performance_weight == 0:
+        raise InputError(
+            "search.alpha = 0 and search.performance_weight = 0 make every score 0: give one of "
+            "them another value, or leave it out for 1."
+        )
+
+
+def _check_twice(teachers: tuple[TeacherSpec, ...]) -> None:
+    for i, one in enumerate(teachers):
+        for other in teachers[:i]:
+            # By what they hold, as a folder and an id may name one teacher.
+            same = (one.content_hash or one.id) == (other.content_hash or other.id)
+            shared = set(one.regions or ()) & set(other.regions or ())
+            if same and (shared or one.regions is None or other.regions is None):
+                names = " and ".join(dict.fromkeys([repr(other.id), repr(one.id)]))
+                said = f" in {', '.join(sorted(shared))}" if shared else ""
+                raise InputError(
+                    f"teacher {names} would count twice{said}: list each region of a teacher "
+                    "once, and drop the others."
+                )
 
 
 def _task(config: SearchConfig) -> Task:

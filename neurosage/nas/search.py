@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from neurosage.errors import RunError
+from neurosage.errors import InputError, RunError
 from neurosage.nas.config import SearchConfig, check_same, load_config, parse_config
 from neurosage.nas.engine import Engine, check_engine, check_main_guard, opened
 from neurosage.nas.loop import Loop, OnStatus
@@ -80,9 +80,14 @@ def search(
     ['finished', 'finished']
     """
     check_main_guard()
-    if not isinstance(config, SearchConfig):
+    if isinstance(config, str | Path):
         config = load_config(config, settings)
-    check_engine(engine)
+    if not isinstance(config, SearchConfig):
+        raise InputError(
+            "a search is the path of its TOML file, or a SearchConfig, which "
+            f"neurosage.nas.config.parse_config makes of a dict; not {type(config).__name__}."
+        )
+    check_engine(engine, config.engine)
     database = Path(out) / config.search.name / DATABASE
     check_place(database.parent)
     begun = has_begun(database.parent)
@@ -152,6 +157,7 @@ with neurosage search.
     if candidates is not None:
         total = chosen.search.model_copy(update={"candidates": candidates})
         chosen = parse_config(chosen.model_copy(update={"search": total}).document())
+    check_engine(engine, chosen.engine)
     plan = Plan.of(chosen)
     plan.check_content(tracker.config["content"])
     return _run(tracker, plan, folder, engine, progress)
@@ -168,7 +174,8 @@ def _run(
         tracker.configure(plan.document())
         if Loop.is_done(tracker, plan):
             return Run(folder)
-        with opened(engine, plan.config.engine) as ready:
+        left = Loop.left(tracker, plan)
+        with opened(engine, plan.config.engine, most=left) as ready:
             loop = Loop(tracker, plan, ready, progress)
             with _interrupts(loop):
                 loop.run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,22 @@ def _is_folder(id_: str, folder: Path) -> bool:
     except InputError:
         return False
     return True
+
+
+def apply_settings(document: dict[str, Any], settings: Sequence[str]) -> None:
+    """Change settings of a search one after the other, in place, as `apply_setting` does.
+
+    Raises
+    ------
+    InputError
+        If they are no sequence of strings.
+    """
+    if isinstance(settings, str) or not all(isinstance(setting, str) for setting in settings):
+        raise InputError(
+            f"settings are a sequence of strings, such as ['search.seed=1'], not {settings!r}."
+        )
+    for setting in settings:
+        apply_setting(document, setting)
 
 
 def apply_setting(document: dict[str, Any], setting: str) -> None:

@@ -10,6 +10,7 @@ from neurosage.errors import InputError, NeurosageError, unknown
 from neurosage.nas.datasets import DataSpec
 from neurosage.nas.recipes import Recipe
 from neurosage.nas.space import Architecture
+from neurosage.rsa.missing import check_policy
 
 
 class CandidateFailed(NeurosageError, RuntimeError):  # noqa: N818  # a fate, not a fault
@@ -37,6 +38,8 @@ class TeacherSpec:
         Those to listen to; all if omitted.
     normalise : str, optional
         Normalisation of its neuroids; its card's if omitted.
+    nan : {"raise", "drop-stimulus", "drop-neuroid"}
+        What to do about its missing responses.
     content_hash : str, optional
         What the teacher must hold; filled in by :func:`pin_teacher`.
     """
@@ -44,10 +47,12 @@ class TeacherSpec:
     id: str
     regions: tuple[str, ...] | None = None
     normalise: str | None = None
+    nan: str = "raise"
     content_hash: str | None = None
 
     def __post_init__(self) -> None:
-        """Take any sequence of regions, and refuse none at all."""
+        """Take any sequence of regions, and refuse none at all; know the policy."""
+        check_policy(self.nan)
         if self.regions is not None:
             object.__setattr__(self, "regions", tuple(self.regions))
             if not self.regions:

@@ -16,7 +16,12 @@ from neurosage.nas.plan import Plan
 from neurosage.nas.run import Run
 from neurosage.report.page import figure_html, paragraph, section, table_html, write_page
 from neurosage.report.plots import plot_predictivity, plot_rdm_pairs
-from neurosage.report.run_sections import best_section, progress_section, trade_section
+from neurosage.report.run_sections import (
+    best_section,
+    made_section,
+    progress_section,
+    trade_section,
+)
 from neurosage.rsa.rdm import rdms
 
 if TYPE_CHECKING:
@@ -60,6 +65,7 @@ def write_demo_page(
         trade_section(run, final),
         *([] if run.best is None else [_rdms(run)]),
         best_section(run, final),
+        made_section(run),
         _next_steps(run),
     ]
     return write_page(path, "A brain-guided search, in miniature", lead, sections)
@@ -184,7 +190,7 @@ def best_rdms(
     )
     spec = task.teachers[0]
     teacher = load_teacher(spec.id)
-    theirs = _by_name(rdms(teacher, task.distance, normalise=spec.normalise))
+    theirs = _by_name(rdms(teacher, task.distance, normalise=spec.normalise, nan=spec.nan))
     ours = _by_name(rdms(record_again(task)[0], task.distance))
     pairs: list[tuple[str, npt.ArrayLike, str, npt.ArrayLike]] = []
     similarity = best.similarity.isel(region=best.data["teacher"].values == spec.id)

@@ -31,6 +31,7 @@ th, td { text-align: right; padding: .28rem .7rem; border-bottom: 1px solid #e8e
          white-space: nowrap; }
 th { color: #5c6b78; font-weight: 600; }
 td.text, th.text { text-align: left; }
+.wrap td.text { white-space: normal; }
 code { font-size: .88em; background: #eef2f5; padding: .1em .3em; border-radius: 4px; }
 .warn { border-left: 4px solid #d55e00; }
 """
@@ -61,7 +62,7 @@ def figure_html(figure: Figure, alt: str, caption: str = "") -> str:
     return f"<figure>{picture}{below}</figure>"
 
 
-def table_html(frame: pd.DataFrame, digits: int = 3) -> str:
+def table_html(frame: pd.DataFrame, digits: int = 3, *, wrap: bool = False) -> str:
     """Write a table; numbers are right-aligned, missing ones are a dash.
 
     Parameters
@@ -70,6 +71,8 @@ def table_html(frame: pd.DataFrame, digits: int = 3) -> str:
         Its index is not shown; reset it to show it.
     digits : int
         Decimals of fractions.
+    wrap : bool
+        Break long text into lines.
 
     Returns
     -------
@@ -89,7 +92,8 @@ def table_html(frame: pd.DataFrame, digits: int = 3) -> str:
         + "</tr>"
         for row in frame.itertuples(index=False)
     )
-    return f'<div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+    kind = "scroll wrap" if wrap else "scroll"
+    return f'<div class="{kind}"><table><tr>{head}</tr>{rows}</table></div>'
 
 
 def _cell(tag: str, value: str, text: bool) -> str:

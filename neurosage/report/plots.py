@@ -82,9 +82,9 @@ def plot_progress(scores: npt.ArrayLike, random_starts: int, ylabel: str = "P + 
         One panel.
     """
     values = np.asarray(scores, float)
-    order = np.arange(1, len(values) + 1)
+    order = np.arange(len(values))
     figure, (axis,) = _figure(6.4, 3.2)
-    groups = (("random", order <= random_starts, MUTED), ("proposed", order > random_starts, BLUE))
+    groups = (("random", order < random_starts, MUTED), ("proposed", order >= random_starts, BLUE))
     for name, chosen, colour in groups:
         if np.isfinite(values[chosen]).any():
             axis.plot(order[chosen], values[chosen], "o", color=colour, ms=5.5, label=name)
@@ -93,10 +93,10 @@ def plot_progress(scores: npt.ArrayLike, random_starts: int, ylabel: str = "P + 
     if (failed := ~np.isfinite(values)).any():
         floor = np.full(failed.sum(), np.nanmin(values) if np.isfinite(values).any() else 0.0)
         axis.plot(order[failed], floor, "x", color=ORANGE, ms=6, label="failed")
-    axis.set_xlim(0.4, len(values) + 0.6)
+    axis.set_xlim(-0.6, len(values) - 0.4)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False, fontsize=9, ncols=4, loc="lower left", bbox_to_anchor=(-0.02, 1.0))
-    _label(axis, "candidate, in order of proposal", ylabel)
+    _label(axis, "candidate", ylabel)
     return figure
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from neurosage.data.registry import list_teachers
 from neurosage.nas.catalogue import make_explorer, make_space
 from neurosage.nas.outline import outline
 from neurosage.nas.run import Run
@@ -51,14 +52,20 @@ def best_section(run: Run, extra: pd.Series | None = None) -> str:
             "parameters": finished["parameters"].astype(int),
             "MACs": finished["macs"].astype(int),
             "examples seen": finished["examples"].astype(int),
+        }
+    )
+    built = pd.DataFrame(
+        {
+            "candidate": finished["k"].astype(int),
             "architecture": [outline(space, json.loads(a)) for a in finished["architecture"]],
         }
     )
-    parts = [table_html(shown), paragraph(OUTLINE, note=True)]
+    parts = [table_html(shown), table_html(built, wrap=True), paragraph(OUTLINE, note=True)]
     failed = frame[frame["state"] == "failed"]
     if len(failed):
         reasons = failed[["k", "reason"]].rename(columns={"k": "candidate"})
-        parts += [paragraph(f"{len(failed)} candidates failed:", note=True), table_html(reasons)]
+        parts += [paragraph(f"{len(failed)} candidates failed:", note=True)]
+        parts += [table_html(reasons, wrap=True)]
     return section(f"The best {len(shown)} of {len(frame)} candidates", *parts)
 
 
@@ -107,10 +114,12 @@ def trade_section(run: Run, final: pd.Series | None = None) -> str:
     Returns
     -------
     str
-        An HTML section.
+        An HTML section; empty where P was not measured.
     """
     frame = run.to_frame()
     frame = frame[frame["state"] == "finished"]
+    if frame["P"].isna().all():
+        return ""
     colour = None if final is None else final.reindex(frame["k"]).to_numpy()
     label = "" if final is None else str(final.name)
     figure = plots.plot_trade(frame["P"], frame["TG"], colour, label)
@@ -120,6 +129,70 @@ def trade_section(run: Run, final: pd.Series | None = None) -> str:
         "the teacher's regions, of the best layer's RDM similarity."
     )
     return section("Performance and guidance", figure_html(figure, alt, caption))
+
+
+def regions_section(run: Run) -> str:
+    """Tabulate the best candidate's most similar layer of each region.
+
+    Parameters
+    ----------
+    run : Run
+        A search.
+
+    Returns
+    -------
+    str
+        An HTML section; empty before any candidate has finished.
+    """
+    best = run.best
+    if best is None:
+        return ""
+    rows = best.to_frame().sort_values("similarity", ascending=False, kind="stable")
+    rows = rows.drop_duplicates(["teacher", "region"]).sort_index()
+    note = (
+        f"The best of {best.data.sizes['layer']} layers: a selected number, which grows with them."
+    )
+    return section(
+        f"Candidate {best.data.attrs['k']}, the best, region by region",
+        table_html(rows[["teacher", "region", "layer", "similarity"]]),
+        paragraph(note, note=True),
+    )
+
+
+def made_section(run: Run) -> str:
+    """Say how the numbers of a run were made.
+
+    Parameters
+    ----------
+    run : Run
+        A search.
+
+    Returns
+    -------
+    str
+        An HTML section; empty before any candidate has finished.
+    """
+    best = run.best
+    if best is None:
+        return ""
+    made = best.data.attrs
+    data, recipe = json.loads(made["data"]), json.loads(made["recipe"])
+    teachers = [
+        f"{spec['id']} (neuroids {spec['normalise']}, content {spec['content_hash'][:12]}…)"
+        for spec in json.loads(made["teachers"])
+    ]
+    facts = {
+        "teachers": "; ".join(teachers),
+        "similarity": f"{made['comparison']} of {made['distance']} RDMs, {made['backend']}",
+        "recorded": f"at most {made['units']} units of a layer, normalise {made['normalise']}",
+        "score": made["formula"],
+        "training": f"{made['budget']}, recipe {recipe['name']}, batches of {recipe['batch']}",
+        "images": f"{data['name']}, content {data['content_hash'][:12]}…",
+        "seed and threads": f"{made['seed']}; {made['threads']} on {made['device']}",
+        "software": made["versions"],
+    }
+    table = pd.DataFrame({"what": list(facts), "how": list(facts.values())})
+    return section("How these numbers were made", table_html(table, wrap=True))
 
 
 def score_name(run: Run) -> str:
@@ -157,12 +230,19 @@ def write_report(run: Run, path: str | Path | None = None) -> Path:
         The page.
     """
     config = run.config
-    teachers = ", ".join(teacher.id for teacher in config.teacher)
+    kinds = list_teachers().set_index("id")["kind"]
+    teachers = ", ".join(
+        f"{teacher.id} (SIMULATED: measured in no animal)"
+        if kinds.get(teacher.id) == "simulated"
+        else teacher.id
+        for teacher in config.teacher
+    )
     budget = config.training.epochs
     length = f"{config.training.steps} steps" if budget is None else f"{budget} epochs"
     lead = (
         f"{len(run.candidates())} candidates of {config.search.candidates} in {config.space.name}, "
         f"each trained {length} on {config.data.name}, score {score_name(run)}, teacher {teachers}."
     )
-    sections = [progress_section(run), trade_section(run), best_section(run)]
+    rooms = (progress_section, trade_section, regions_section, best_section, made_section)
+    sections = [made for room in rooms if (made := room(run))]
     return write_page(path or run.folder / "report.html", f"Search {run.name}", lead, sections)

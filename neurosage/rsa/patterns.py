@@ -136,6 +136,11 @@ def responses_of(source: Source) -> xr.DataArray:
     InputError
         If it is neither, has time bins, or the teacher holds only RDMs.
     """
+    if isinstance(source, str):
+        raise InputError(
+            f"{source!r} is a name, not a teacher; load it first: "
+            f"neurosage.load_teacher({source!r})."
+        )
     responses = source.assembly if isinstance(source, Teacher) else source
     if responses is None:
         raise InputError(f"{source!r} holds RDMs only, no responses.")

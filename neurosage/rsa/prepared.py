@@ -11,6 +11,7 @@ import xarray as xr
 
 from neurosage.rsa.backends.base import Backend, check_offers, check_stimulus_count, get_backend
 from neurosage.rsa.between_rdms import holds_rdms_only
+from neurosage.rsa.missing import check_policy
 from neurosage.rsa.patterns import Source, read_patterns
 from neurosage.rsa.rdm import rdms
 
@@ -91,6 +92,7 @@ def prepare(
     >>> prepare(a, distance="euclidean").regions
     ('V4', 'IT')
     """
+    check_policy(nan)
     settings = {"distance": distance, "comparison": comparison, "nan": nan, "by": by}
     return prepare_without(teacher_or_assembly, settings, normalise, get_backend(backend), ())
 

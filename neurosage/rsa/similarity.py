@@ -25,7 +25,7 @@ from neurosage.rsa.rdm import rdms
 
 __all__ = ["Prepared", "prepare", "similarity", "similarity_to"]
 
-NORMALISE = ("none", "none")
+NORMALISE = (None, None)
 FLAT = "its distances or the other side's do not vary, so the similarity is undefined."
 
 
@@ -196,7 +196,8 @@ def similarity(
     comparison : {"pearson", "spearman", "cosine"}
         Between RDMs, over their upper triangles.
     normalise : tuple of two str or None
-        How to bring the neuroids of `a` and `b` to one scale; None means the teacher's own.
+        How to bring the neuroids of `a` and `b` to one scale; None means a teacher's own,
+        and for an assembly none.
     backend : str or Backend
         What computes. ``torch`` never forms an RDM where that is cheaper (``path``).
     nan : {"raise", "drop-stimulus", "drop-neuroid"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -38,9 +38,11 @@ def score(
     normalise: str | None = None,
     normalise_layers: str = "none",
     backend: str = "torch",
+    nan: str = "raise",
     preprocessing: Preprocessing | None = None,
     batch_size: int = 64,
     device: str | torch.device | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Score:
     """Measure how alike each layer of a network and each region of a teacher are.
 
@@ -66,12 +68,16 @@ def score(
         Of the network's units.
     backend : str
         What computes: ``torch``, ``rsatoolbox``.
+    nan : {"raise", "drop-stimulus", "drop-neuroid"}
+        What to do about missing responses of the teacher.
     preprocessing : Preprocessing, optional
         Of the stimuli, instead of the model's own.
     batch_size : int
         Stimuli in a batch.
     device : str or torch.device, optional
         Where the network runs; where it is, if omitted.
+    progress : callable, optional
+        Called while recording with how many stimuli are done, and how many there are.
 
     Returns
     -------
@@ -103,7 +109,12 @@ def score(
     modules_to_hook(network.module, layers)
     teacher = load_teacher(teacher) if isinstance(teacher, str) else teacher
     prepared = prepare(
-        teacher, distance=distance, comparison=comparison, normalise=normalise, backend=backend
+        teacher,
+        distance=distance,
+        comparison=comparison,
+        normalise=normalise,
+        backend=backend,
+        nan=nan,
     )
     recorded = record(
         network,
@@ -114,6 +125,7 @@ def score(
         batch_size=batch_size,
         device=device,
         preprocessing=preprocessing,
+        progress=progress,
     )
     logger.info("recorded %d stimuli, %d units", *recorded.shape)
     found = similarity_to(prepared, recorded, normalise=normalise_layers, undefined="nan")
@@ -174,6 +186,7 @@ def _provenance(
         "comparison": made["comparison"],
         "normalise_layers": made["normalise_a"],
         "normalise_teacher": made["normalise_b"],
+        "nan": made["nan"],
         "dropped": made["dropped"],
         "formula": FORMULA,
         "backend": made["backend"],

@@ -54,6 +54,14 @@ def test_json_is_the_only_thing_on_standard_output(model: str) -> None:
     assert document["made"]["units"] == 20
 
 
+def test_progress_is_shown_on_standard_error(model: str) -> None:
+    """How many stimuli are recorded, of how many; standard output has the score alone."""
+    done = call(model, *SIMULATED, "--batch-size", 50, "--nan", "drop-stimulus", "--json")
+    made = json.loads(done.stdout)["made"]
+    assert f"stimuli recorded: {made['n_stimuli']} of {made['n_stimuli']}" in done.stderr
+    assert made["nan"] == "drop-stimulus"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -63,6 +71,7 @@ def test_json_is_the_only_thing_on_standard_output(model: str) -> None:
         (("--weights", "nowhere.pt"), "there is no file of weights nowhere.pt"),
         (("--out", __file__), "cannot be made a folder"),
         (("--distance", "manhattan"), "unknown distance 'manhattan'"),
+        (("--nan", "skip"), "unknown policy for missing responses .* 'skip'"),
         (("--units", "0"), "at least 1"),
         (("--device", "gpu"), "unknown device 'gpu'.*Choices: cpu"),
         (("--device", "cuda:99"), "unknown device 'cuda:99'"),

@@ -46,6 +46,7 @@ def test_repetitions_are_counted_in_order() -> None:
         ({"values": np.ones(3)}, r"shape \(3,\), but 2 dims"),
         ({"stimulus_id": IDS[:2]}, r"stimulus_id has shape \(2,\).*need \(3,\)"),
         ({"values": np.full((3, 2), "x")}, "must be numbers"),
+        ({"stimulus_id": np.array([1, np.nan, 2])}, "1 of 3 stimulus ids are missing"),
         ({"neuroid_id": ["n", "n"]}, r"neuroid_id must be unique.*\['n'\]"),
         ({"depth": np.ones(5)}, "'depth' has shape .* fits no dim"),
         ({"values": np.ones((0, 2)), "stimulus_id": []}, "empty along"),

@@ -87,3 +87,27 @@ def test_parts_are_plain_names(tmp_path, part, message):
     """A part that does not exist, or has a path in it, is refused."""
     with pytest.raises(InputError, match=message):
         read(tmp_path, CARD).choose(part)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        (HASH, "md5:00", "a hash is 'sha256:' with 64 digits"),
+        ('id = "lab-it"', 'id = "../it"', "a name is letters, digits"),
+        ("https://example.org/data/", "file:///data/", "an address begins with http"),
+        ("[part.first]", '[part."../x"]', "a name is letters, digits"),
+        ("schema = 1", "", "the key 'schema' is missing"),
+    ],
+)
+def test_rules_are_told_in_words(tmp_path, old, new, rule):
+    """No regular expression, and one full stop at the end even of several faults."""
+    text = CARD.replace(old, new).replace('kind = "recorded"', "")
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, text)
+    said = str(caught.value)
+    assert rule in said
+    assert "the key 'kind' is missing" in said
+    assert "pattern" not in said
+    assert ".;" not in said
+    assert said.endswith(".")
+    assert not said.endswith("..")

@@ -173,3 +173,9 @@ def test_a_disk_that_refuses_is_a_clear_error(monkeypatch, step):
         with pytest.raises(FetchError, match=r"the cache .* cannot be used \(Permission denied\)"):
             locate(make_entry(), owner="lab", base_url=URL)
     assert kept() == []
+
+
+def test_a_file_missing_beside_its_card_belongs_there(tmp_path):
+    """Where nothing can be downloaded, the card's folder is the first place named."""
+    with pytest.raises(FetchError, match=r"Next: put it beside its card, as .*sub/r\.npy, or set"):
+        locate(make_entry(), owner="lab", card_folder=tmp_path)

@@ -101,7 +101,6 @@ def test_a_folder_that_does_not_exist_is_named(monkeypatch, tmp_path):
         ("macaque-v4//etc", "has a path in it"),
         ("simulated-macaque/two", r"unknown part of simulated-macaque 'two'.* Choices: all"),
         ("nowhere/at/all", "unknown teacher 'nowhere/at/all'"),
-        ("", "unknown teacher ''|holds no card.toml"),
     ],
 )
 def test_what_is_not_there_is_named(asked, message, tmp_path, monkeypatch):
@@ -231,7 +230,7 @@ def test_fetch_gives_verified_files(lab):
     """Fetching returns every file of every part, and nothing for what is made here."""
     assert [p.name for p in registry.fetch(lab)] == ["responses.npy", "images.zip"]
     assert registry.fetch("simulated-macaque") == []
-    with pytest.raises(InputError, match="unknown teacher 'digitss'"):
+    with pytest.raises(InputError, match="unknown teacher or stimulus set 'digitss'"):
         registry.fetch("digitss")
 
 
@@ -267,3 +266,18 @@ def test_a_loader_that_raises_is_named(tmp_path, monkeypatch):
     plugin(tmp_path / "site", monkeypatch, "def load(part=None): return {}['key']\n")
     with pytest.raises(InputError, match=r"loading 'lab-plugin' of lab-dist failed: KeyError"):
         registry.load_teacher("lab-plugin")
+
+
+@pytest.mark.parametrize("asked", [None, "", 3])
+@pytest.mark.parametrize("load", [registry.load_teacher, registry.load_stimuli, registry.fetch])
+def test_what_is_no_name_is_refused(load, asked):
+    """Nothing, and what is neither text nor path, is not looked for in the working folder."""
+    with pytest.raises(InputError, match=f"by an id or a folder, not {asked!r}"):
+        load(asked)
+
+
+def test_fetch_offers_teachers_and_stimuli():
+    """It takes either, so a misspelt one is named beside both."""
+    message = r"unknown teacher or stimulus set 'digts'; did you mean 'digits'.*simulated-macaque"
+    with pytest.raises(InputError, match=message):
+        registry.fetch("digts")

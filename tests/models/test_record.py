@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import xarray as xr
 from torch import nn
 
-from neurosage.data.assembly import check_assembly, region_names
+from neurosage.data.assembly import assembly, check_assembly, region_names
 from neurosage.data.images import ArrayImages
+from neurosage.data.registry import load_stimuli
 from neurosage.data.stimuli import StimulusSet
+from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
 from neurosage.models.preprocess import Preprocessing
 from neurosage.models.record import record, record_batches
@@ -223,6 +226,25 @@ def test_a_recording_is_an_assembly_that_says_how_it_was_made(
     prepared = Preprocessing().apply(stimuli)
     expected = record_batches(net, prepared, ["conv1", "head"], units=6, seed=3)
     np.testing.assert_allclose(a.values[:, :6], expected["conv1"], atol=1e-6)
+
+
+def test_stimuli_are_a_set_its_id_or_a_teachers(net: Net, stimuli: StimulusSet) -> None:
+    """All three record the same; anything else is one error that says what is wanted."""
+    rates = assembly(np.eye(7), stimulus_id=stimuli.stimulus_ids, region="V4")
+    expected = record(net, stimuli, ["conv1"])
+    xr.testing.assert_identical(record(net, Teacher("lab", stimuli, rates), ["conv1"]), expected)
+    found = record("pixels", "digits", units=3)
+    assert list(found.stimulus_id.values) == list(load_stimuli("digits").stimulus_ids)
+    for wrong in (rates, np.zeros((2, 8, 8, 3), np.uint8), None):
+        with pytest.raises(InputError, match="stimuli are a StimulusSet, a Teacher or the id"):
+            record(net, wrong)  # type: ignore[arg-type]
+
+
+def test_progress_counts_the_stimuli_that_were_recorded(net: Net, stimuli: StimulusSet) -> None:
+    """After each batch, up to all of them."""
+    seen: list[tuple[int, int]] = []
+    record(net, stimuli, ["conv1"], batch_size=3, progress=lambda *count: seen.append(count))
+    assert seen == [(3, 7), (6, 7), (7, 7)]
 
 
 def test_the_hash_of_weights_is_that_of_their_content(net: Net, stimuli: StimulusSet) -> None:

@@ -206,3 +206,25 @@ def test_a_registered_teacher_s_id_is_never_a_path(file, tmp_path, monkeypatch, 
         (folder / "card.toml").write_text("schema = 1\n")
     monkeypatch.chdir(tmp_path)
     assert teacher_id(file, id_) == id_
+
+
+@pytest.mark.parametrize("settings", ["search.seed=1", [1]])
+def test_settings_are_a_sequence_of_strings(file, settings):
+    """One string is not read letter by letter."""
+    with pytest.raises(InputError, match="settings are a sequence of strings, such as"):
+        load_config(file, settings)
+
+
+def test_a_bad_name_is_told_the_rule_in_words(file):
+    """No regular expression in the message."""
+    with pytest.raises(InputError, match=r"search.name = '../x': a name is letters") as caught:
+        load_config(file, ["search.name=../x"])
+    assert "pattern" not in str(caught.value)
+
+
+def test_what_becomes_of_missing_responses_is_a_teachers_own_key(file):
+    """An error by default; another policy than there are is refused with the choices."""
+    assert load_config(file).teacher[0].nan == "raise"
+    assert load_config(file, ["teacher.nan=drop-neuroid"]).teacher[0].nan == "drop-neuroid"
+    with pytest.raises(InputError, match=r"'skip'.*'drop-stimulus'"):
+        load_config(file, ["teacher.nan=skip"])

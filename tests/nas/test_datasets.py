@@ -281,3 +281,9 @@ def test_cifar_100_is_read_from_a_zip_of_class_folders(mirror: Path) -> None:
     assert np.bincount(split.valid.labels).tolist() == [5] * 100
     assert split.classes[0] == "apple"
     assert split.train.shape == (3, 32, 32)
+
+
+def test_more_validation_than_images_leaves_none_to_train_on() -> None:
+    """Nothing is counted below 0."""
+    with pytest.raises(InputError, match=r"5000 for validation leave 0 to train on .*data.valid"):
+        load_data(DataSpec("digits", valid=5000))

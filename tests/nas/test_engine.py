@@ -9,9 +9,12 @@ import time
 import pytest
 
 from neurosage.errors import InputError
+from neurosage.nas import local as local_engine
+from neurosage.nas.config import EngineSection
 from neurosage.nas.datasets import DataSpec
-from neurosage.nas.engine import DebugEngine, make_engine, run_task
+from neurosage.nas.engine import DebugEngine, check_engine, make_engine, run_task
 from neurosage.nas.evaluation import Evaluation
+from neurosage.nas.local import LocalEngine
 from neurosage.nas.recipes import get_recipe
 from neurosage.nas.task import CandidateFailed, Progress, Task, TeacherSpec
 
@@ -141,3 +144,25 @@ def test_a_fault_in_a_worker_comes_back(local):
     local.submit(make_task(6, do="break"))
     (outcome,) = [o for o in drain(local, 1) if o.state != "started"]
     assert (outcome.state, outcome.reason, outcome.fault) == ("failed", "KeyError: 'filters'", True)
+
+
+@pytest.mark.parametrize("workers", [100_000, -1])
+def test_workers_beyond_the_cores_are_refused_before_any_starts(workers, monkeypatch):
+    """From 1 to four a core: the message has the value, the rule and the next step."""
+    monkeypatch.setattr(local_engine, "_cores", lambda: 2)
+    message = rf"engine.workers = {workers}, but must be from 1 to 8.*2 cores; leave it out"
+    with pytest.raises(InputError, match=message):
+        LocalEngine(workers=workers)
+    section = EngineSection.model_construct(name=None, workers=workers, threads=1)
+    with pytest.raises(InputError, match=message):
+        check_engine("local", section)
+    check_engine("debug", section)
+
+
+def test_no_more_workers_start_than_there_are_tasks():
+    """Two workers are wanted, but one task is left: one slot."""
+    engine = make_engine("local", workers=2, most=1)
+    try:
+        assert engine.slots == 1
+    finally:
+        engine.close()

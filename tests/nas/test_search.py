@@ -20,6 +20,7 @@ from neurosage.nas.config import parse_config
 from neurosage.nas.engine import DebugEngine, Outcome
 from neurosage.nas.evaluation import Evaluation
 from neurosage.nas.graph import Graph
+from neurosage.nas.loop import Loop
 from neurosage.nas.plan import Plan
 from neurosage.nas.run import DATABASE, Run, has_begun
 from neurosage.nas.search import resume, search
@@ -478,3 +479,59 @@ def test_a_status_says_how_far_and_how_long(out):
     assert seen[-1].best.score == Run(out / "toy").best.score
     assert seen[-1].running == {}
     assert [s.finished for s in seen] == sorted(s.finished for s in seen)
+
+
+@pytest.mark.parametrize(
+    ("regions", "refused"),
+    [((None, None), True), ((None, ["V4"]), True), ((["V4", "pIT"], ["V4"]), True),
+     ((["V4"], ["pIT"]), False)],
+)  # fmt: skip
+def test_no_region_of_a_teacher_counts_twice(regions, refused):
+    """Regions of one teacher may be listed apart, but each of them once."""
+    teachers = [{"id": "simulated-macaque", "regions": each} for each in regions]
+    if not refused:
+        assert len(Plan.of(settings(teacher=teachers)).task.teachers) == 2
+        return
+    with pytest.raises(InputError, match="'simulated-macaque' would count twice"):
+        Plan.of(settings(teacher=teachers))
+
+
+def test_a_score_that_is_always_0_is_refused():
+    """Without weight of TG and of P nothing would be searched for."""
+    weights = {"name": "toy", "candidates": 2, "alpha": 0, "performance_weight": 0}
+    with pytest.raises(InputError, match="make every score 0: give one"):
+        Plan.of(parse_config({**DOCUMENT, "search": weights}))
+
+
+def test_a_search_opens_its_engine_for_what_is_left(out, monkeypatch):
+    """Candidates that have ended need no worker."""
+    search(settings(4), out=out, engine=DebugEngine(fake))
+    asked = []
+
+    def make(name, *, most, **_):
+        asked.append((name, most))
+        return DebugEngine(fake)
+
+    monkeypatch.setattr("neurosage.nas.engine.make_engine", make)
+    resume(out / "toy", 6, engine="local")
+    assert asked == [("local", 2)]
+
+
+@pytest.mark.parametrize(("running", "said"), [(1, "1 running candidate finishes"),
+                                               (2, "2 running candidates finish")])  # fmt: skip
+def test_stopping_counts_in_grammatical_english(out, running, said):
+    """One finishes, two finish."""
+    news = []
+    plan = Plan.of(settings())
+    tracker = create(out / "toy" / DATABASE, "toy", plan.document())
+    loop = Loop(tracker, plan, DebugEngine(fake), lambda status: news.append(status.news))
+    loop.stopping, loop._running = True, dict.fromkeys(range(running), 1)
+    loop._tell()
+    assert any(said in each for each in news)
+
+
+@pytest.mark.parametrize("config", [{"a": 1}, None])
+def test_settings_that_are_neither_file_nor_config_are_refused(out, config):
+    """A dict is not taken for one, and the message says what to make of it."""
+    with pytest.raises(InputError, match=r"parse_config makes of a dict; not (dict|NoneType)"):
+        search(config, out=out)

@@ -16,6 +16,7 @@ from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
 from neurosage.rsa.backends.torch import TorchBackend
 from neurosage.rsa.rdm import rdms
+from neurosage.rsa.reliability import reliability
 from neurosage.rsa.similarity import prepare, similarity, similarity_to
 
 EXACT = TorchBackend(dtype="float64")
@@ -133,7 +134,10 @@ def test_normalisation_of_the_teacher(recording):
     for normalise in (("none", "zscore"), ("none", None)):
         found = similarity(a, held, normalise=normalise, backend=EXACT)
         np.testing.assert_allclose(found, own, atol=1e-12)
-    assert similarity(a, held).attrs["normalise_b"] == "none"
+    assert similarity(a, held).attrs["normalise_b"] == "zscore"
+    raw = similarity(a, held, normalise=("none", "none"), backend=EXACT)
+    assert raw.attrs["normalise_b"] == "none"
+    assert abs(raw - own).max() > 1e-6
     with pytest.raises(InputError, match="one entry a side"):
         similarity(a, b, normalise="zscore")
 
@@ -250,3 +254,10 @@ def test_categories_shown_by_other_images_lose_their_own_stimuli(recording):
             for side, k in ((a, 3), (b, 5))]  # fmt: skip
     np.testing.assert_allclose(found, similarity(*less, by="label", backend=EXACT))
     assert found.attrs["n_stimuli"] == 4
+
+
+@pytest.mark.parametrize("call", [rdms, reliability, prepare, lambda name: similarity(name, name)])
+def test_a_name_is_no_recording(call):
+    """Nothing is loaded behind the user's back; the error says how to."""
+    with pytest.raises(InputError, match=r"load it first: neurosage\.load_teacher\('macaque-v4'\)"):
+        call("macaque-v4")

@@ -101,6 +101,7 @@ def _read_values(path: Path, key: str | None) -> tuple[Any, Any, Any]:
     if suffix not in (".npy", ".npz"):
         raise unknown("format of arrays", suffix, [".npy", ".npz", ".csv"])
     try:
+        _check_magic(path)
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return loaded, None, None
@@ -113,7 +114,20 @@ def _read_values(path: Path, key: str | None) -> tuple[Any, Any, Any]:
     except InputError:
         raise
     except Exception as error:  # headers, zip members and their packing: each has its own
-        raise InputError(f"{path} cannot be read as an array without pickle: {error}") from error
+        said = str(error).rstrip(".")
+        if "allow_pickle" in said:  # numpy's advice is to load it unsafely
+            said = "it holds Python objects; save numbers, by numpy.save"
+        raise InputError(f"{path} cannot be read as an array without pickle: {said}.") from error
+
+
+def _check_magic(path: Path) -> None:
+    with path.open("rb") as stream:
+        begins = stream.read(6)
+    if not begins.startswith((b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")):
+        raise InputError(
+            f"{path} cannot be read as an array without pickle: whatever its name, it is no .npy "
+            "or .npz file; save the array by numpy.save."
+        )
 
 
 def _read_csv(path: Path) -> tuple[Any, Any, Any]:
