@@ -192,6 +192,9 @@ def _footnote(result: Score) -> str:
             f"The best is a max over {count} layers on the scored stimuli: that is selection, it "
             "grows with the number of layers; no unbiased similarity.\n"
         )
+    for what, left_out in json.loads(made["dropped"]).items():
+        first = ", ".join(map(str, left_out[:5])) + (", …" if len(left_out) > 5 else "")
+        note += f"{len(left_out)} {what} left out for missing responses: {first}\n"
     reasons = result.data["undefined"].to_series()
     for layer, reason in reasons[reasons != ""].items():
         note += f"{layer} is undefined: {reason}\n"

@@ -25,7 +25,7 @@ UNTRAINED, AS_MADE = "untrained", "as its function made them"
 FORMS = ("torchvision:NAME", "timm:NAME", "FILE.py:FUNCTION", "pixels")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A network, what is done to its images, and where both came from.
 
@@ -56,6 +56,11 @@ class Model:
                 digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
                 digest.update(values.numpy().data)
         return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        size = sum(parameter.numel() for parameter in self.module.parameters())
+        name = self.id or type(self.module).__name__
+        return f"<Model {name}: {size:,} parameters, weights: {self.weights}>"
 
 
 def as_model(model: nn.Module | Model | str) -> Model:

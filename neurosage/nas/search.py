@@ -132,7 +132,7 @@ def resume(
     Raises
     ------
     InputError
-        If the settings differ.
+        If the settings differ, or it holds more candidates already.
     RunError
         If there is no search, another process is running it, or the data or the
         teachers are no longer those that it began with.
@@ -157,10 +157,19 @@ with neurosage search.
     if candidates is not None:
         total = chosen.search.model_copy(update={"candidates": candidates})
         chosen = parse_config(chosen.model_copy(update={"search": total}).document())
+    _check_total(chosen.search.candidates, len(tracker.candidates()), folder)
     check_engine(engine, chosen.engine)
     plan = Plan.of(chosen)
     plan.check_content(tracker.config["content"])
     return _run(tracker, plan, folder, engine, progress)
+
+
+def _check_total(wanted: int, there: int, folder: Path) -> None:
+    if wanted < there:
+        raise InputError(
+            f"{folder} holds {there} candidates already, and nothing is thrown away, so it cannot "
+            f"have {wanted} in all; give {there} or more, or begin another search."
+        )
 
 
 def _run(

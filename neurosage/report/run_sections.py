@@ -238,7 +238,7 @@ def write_report(run: Run, path: str | Path | None = None) -> Path:
         for teacher in config.teacher
     )
     budget = config.training.epochs
-    length = f"{config.training.steps} steps" if budget is None else f"{budget} epochs"
+    length = _count(config.training.steps, "step") if budget is None else _count(budget, "epoch")
     lead = (
         f"{len(run.candidates())} candidates of {config.search.candidates} in {config.space.name}, "
         f"each trained {length} on {config.data.name}, score {score_name(run)}, teacher {teachers}."
@@ -246,3 +246,7 @@ def write_report(run: Run, path: str | Path | None = None) -> Path:
     rooms = (progress_section, trade_section, regions_section, best_section, made_section)
     sections = [made for room in rooms if (made := room(run))]
     return write_page(path or run.folder / "report.html", f"Search {run.name}", lead, sections)
+
+
+def _count(number: int | None, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -88,6 +88,12 @@ def test_pixels_answer_with_the_image_and_have_no_weights() -> None:
         load_model("pixels", "w.pt")
 
 
+def test_a_model_is_shown_in_a_line() -> None:
+    """Its name, its size and its weights; not all its layers."""
+    shown = repr(Model(torch.nn.Linear(3, 5), id="small", weights="untrained"))
+    assert shown == "<Model small: 20 parameters, weights: untrained>"
+
+
 def test_torchvision_without_weights_is_untrained_and_seeded() -> None:
     """It says so, takes the published preprocessing, and refuses unknown weights."""
     model = load_model("torchvision:squeezenet1_1", seed=4)

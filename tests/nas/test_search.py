@@ -103,6 +103,14 @@ def test_resuming_what_is_done_does_nothing(out):
     assert len(resume(out / "toy", engine="local").candidates()) == 6
 
 
+def test_a_search_is_not_shortened(out):
+    """Fewer candidates than there are is refused, and nothing is lost."""
+    run = search(settings(), out=out, engine=DebugEngine(fake))
+    with pytest.raises(InputError, match=r"holds 6 candidates already.*cannot have 3"):
+        resume(run, 3, engine=DebugEngine(fake))
+    assert len(run.candidates()) == 6
+
+
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, {folder!r})
