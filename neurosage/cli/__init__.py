@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from neurosage.cli import catalogue, demo, report, score, search
+from neurosage.cli import catalogue, check, demo, report, score, search, teacher
 from neurosage.cli.live import errors
 from neurosage.errors import InputError, NeurosageError
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _room in (demo, catalogue, score, search, report):
+for _room in (demo, catalogue, check, score, search, report, teacher):
     app.add_typer(_room.app)
 
 

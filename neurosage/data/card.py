@@ -4,148 +4,32 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from neurosage.data.card_entries import HASH, Counts, FileEntry, Part, Strict, shown, unfinished
 from neurosage.errors import InputError, unknown
+
+__all__ = [
+    "NAME", "Card", "Counts", "FileEntry", "Kind", "Normalise", "Part", "card_faults", "read_card",
+]  # fmt: skip
 
 Kind = Literal["recorded", "rdm", "network", "simulated", "stimuli"]
 Normalise = Literal["none", "centre", "zscore", "noise"]
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 NAMED = f"^{NAME}$"
-HASH = r"^(sha256:[0-9a-f]{64}|sha1:[0-9a-f]{40})$"
 ADDRESS = r"^https?://.*/$"
+MOST = 20  # faults named at once
 RULES = {  # pydantic would quote the pattern
     NAMED: "a name is letters, digits, '.', '_' and '-', and begins with a letter or digit",
     HASH: "a hash is 'sha256:' with 64 digits of 0-9 and a-f, or 'sha1:' with 40",
     ADDRESS: "an address begins with http:// or https:// and ends with '/'",
 }
-Dim = Literal["neuroid", "stimulus", "repetition", "presentation", "time_bin"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class FileEntry(_Strict):
-    """One file that a card describes.
-
-    Parameters
-    ----------
-    file : str
-        Path relative to the card's folder, and to ``base_url``.
-    hash : str
-        ``"sha256:…"``, or ``"sha1:…"`` where the source published only that.
-    size : int, optional
-        Bytes; with it a mirror hashes only files of that size.
-    format : str
-        The module of `neurosage.data.formats` that reads it.
-    dims : tuple of str, optional
-        Names of the array's dims.
-    key : str, optional
-        The array in an ``npz`` file.
-    unit : str, optional
-        Of the values, such as ``"spikes / 100 ms"``.
-    order : {"file name"}
-        How images are ordered: the k-th by sorted name is the k-th stimulus.
-    """
-
-    file: str
-    hash: Annotated[str, Field(pattern=HASH)]
-    size: Annotated[int, Field(ge=0)] | None = None
-    format: Literal["arrays"] = "arrays"
-    dims: tuple[Dim, ...] | None = None
-    key: str | None = None
-    unit: str | None = None
-    order: Literal["file name"] = "file name"
-
-    @field_validator("file")
-    @classmethod
-    def _inside(cls, value: str) -> str:
-        path = PurePosixPath(value)
-        if path.is_absolute() or ".." in path.parts or "\\" in value or ":" in value or not value:
-            raise ValueError("a file is named by a path within the card's folder")
-        return value
-
-    @property
-    def algorithm(self) -> str:
-        """Name of the hash, ``"sha256"`` or ``"sha1"``."""
-        return self.hash.split(":")[0]
-
-    @property
-    def digest(self) -> str:
-        """Hexadecimal digits of the hash."""
-        return self.hash.split(":")[1]
-
-    @property
-    def name(self) -> str:
-        """Last part of the path."""
-        return PurePosixPath(self.file).name
-
-
-class Counts(_Strict):
-    """How many there are; checked against the files on loading.
-
-    Parameters
-    ----------
-    neuroid, stimulus : int, optional
-        Numbers of neuroids and of stimuli.
-    """
-
-    neuroid: Annotated[int, Field(gt=0)] | None = None
-    stimulus: Annotated[int, Field(gt=0)] | None = None
-
-
-class Part(_Strict):
-    """One session or subset; a teacher that is all one has a single part.
-
-    Parameters
-    ----------
-    responses, images : FileEntry, optional
-        The files; a simulated teacher has none.
-    counts : Counts
-        Neuroids and stimuli.
-    neuroids : dict
-        Coordinates that hold for every neuroid, such as ``region``, ``subject``.
-    regions : tuple of str
-        For the listing, where ``neuroids`` does not say it.
-    repetitions : str, optional
-        In words: ``"averaged over 12"``, ``"6 to 10"``.
-    degrees : float, optional
-        Width of the images in degrees of visual angle.
-    """
-
-    responses: FileEntry | None = None
-    images: FileEntry | None = None
-    counts: Counts = Counts()
-    neuroids: dict[str, str | int | float] = {}
-    regions: tuple[str, ...] = ()
-    repetitions: str | None = None
-    degrees: Annotated[float, Field(gt=0)] | None = None
-
-    @property
-    def files(self) -> tuple[FileEntry, ...]:
-        """The files that loading needs."""
-        return tuple(entry for entry in (self.responses, self.images) if entry is not None)
-
-    @property
-    def region_names(self) -> tuple[str, ...]:
-        """Regions, from either key."""
-        return self.regions or (
-            (str(self.neuroids["region"]),) if "region" in self.neuroids else ()
-        )
-
-
-class Card(_Strict):
+class Card(Strict):
     """A teacher or stimulus set, as its ``card.toml`` describes it.
 
     Parameters
@@ -182,7 +66,7 @@ class Card(_Strict):
     base_url: Annotated[str, Field(pattern=ADDRESS)] | None = None
     teacher: Annotated[str, Field(pattern=NAMED)] | None = None
     default: str | None = None
-    part: dict[Annotated[str, Field(pattern=NAMED)], Part] = {}
+    part: dict[Annotated[str, Field(pattern=NAMED)], Part] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> Card:
@@ -192,7 +76,21 @@ class Card(_Strict):
             raise ValueError(f"default must name one of the parts {list(self.part)}")
         if self.teacher is not None and (self.kind != "stimuli" or self.part):
             raise ValueError("teacher = … is for kind = 'stimuli' without parts of its own")
+        if self.base_url is not None:
+            self._check_hashes()
         return self
+
+    def _check_hashes(self) -> None:
+        for name, part in self.part.items():
+            for key, entry in part.entries.items():
+                where = f"part.{name}.{key}"
+                if entry.is_folder:
+                    raise ValueError(f"{where}: a folder cannot be downloaded; name a zip file")
+                if entry.hash is None:
+                    raise ValueError(
+                        f"{where} has no hash, which it needs beside base_url: what is downloaded "
+                        f"must be verified (sha256sum {entry.name} prints it)"
+                    )
 
     def choose(self, part: str | None) -> str:
         """Return the name of a part, the default one for None.
@@ -239,20 +137,58 @@ def read_card(path: Path) -> Card:
     """
     path = path / "card.toml" if path.is_dir() else path
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _checked(path, _document(path))
+    except RecursionError:
+        raise InputError(
+            f"{path} is not a card: its tables or lists are nested too deep."
+        ) from None
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"there is no card at {path}; a teacher's folder holds one.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"there is no card at {path}; a teacher's folder holds one "
+            f"(`neurosage teacher new {path.parent}` writes it)."
+        ) from None
+    except OSError as error:
+        raise InputError(f"the card {path} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:  # TOML's, UTF-8's, a number of thousands of digits
         raise InputError(f"{path} is not a TOML file: {error}.") from error
+
+
+def _checked(path: Path, document: dict[str, Any]) -> Card:
+    if left := unfinished(document):
+        raise InputError(
+            f'{path} is not finished: fill in {", ".join(map(_printed, left))} (each is "?" there).'
+        )
     try:
         return Card.model_validate(document)
     except ValidationError as error:
-        faults = "; ".join(_explain(e).rstrip(".") for e in error.errors())
-        raise InputError(f"{path}: {faults}.") from error
+        faults = card_faults(error)
+        more = f"; and {len(faults) - MOST} more" if len(faults) > MOST else ""
+        raise InputError(f"{path}: {'; '.join(faults[:MOST])}{more}.") from error
+
+
+def card_faults(error: ValidationError) -> list[str]:
+    """Return what is wrong in a card, a sentence without its full stop for each fault.
+
+    Parameters
+    ----------
+    error : pydantic.ValidationError
+        The cause of the error that `read_card` raises.
+
+    Returns
+    -------
+    list of str
+        With the key and what would be right.
+    """
+    return list(dict.fromkeys(_explain(each).rstrip(".") for each in error.errors()))
 
 
 def _explain(error: Any) -> str:
-    where = [str(step) for step in error["loc"] if step != "[key]"]
+    where = [_printed(step) for step in error["loc"] if step != "[key]"]
     if error["type"] == "extra_forbidden":
         table = ".".join(where[:-1])
         wrong = str(unknown("key", where[-1], _keys(where[:-1])))
@@ -261,8 +197,13 @@ def _explain(error: Any) -> str:
     message = message.removeprefix("Value error, ")
     if error["type"] == "missing":
         return f"the key {'.'.join(where)!r} is missing"
-    given = f", not {error['input']!r}" if not isinstance(error["input"], dict) else ""
+    given = f", not {shown(error['input'])}" if not isinstance(error["input"], dict) else ""
     return f"{'.'.join(where)}: {message}{given}" if where else message
+
+
+def _printed(step: object) -> str:
+    text = str(step)
+    return text if text.isprintable() else repr(text)
 
 
 def _keys(where: list[str]) -> list[str]:

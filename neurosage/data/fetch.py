@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import sys
-import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from neurosage.data.card import FileEntry
 from neurosage.data.hashes import hash_file
+from neurosage.data.mirror import find_mirrored, matches
 from neurosage.errors import FetchError
 
 log = logging.getLogger(__name__)
-_listings: dict[str, list[tuple[Path, int]]] = {}
+TIMEOUT = 60.0  # seconds without an answer, or without a further byte
+ATTEMPTS = 4
+FIRST_WAIT = 1.0  # seconds; twice as long before each further attempt
+BUSY = (408, 425, 429, 500, 502, 503, 504)  # what servers say when it may pass
+STALE = 24 * 3600  # seconds
 
 
 def cache_folder() -> Path:
@@ -70,12 +76,14 @@ def is_available(entry: FileEntry, *, card_folder: Path | None = None) -> bool:
     """
     beside = _beside(entry, card_folder)
     if beside is not None:
-        return _matches(beside, entry)
-    if _mirrored(entry) is not None:
+        return matches(beside, entry)
+    if entry.hash is None:
+        return False
+    if find_mirrored(entry) is not None:
         return True
     with _cache_in_use() as folder:
         cached = folder / _cached_name(entry)
-        return cached.is_file() and _matches(cached, entry)
+        return cached.is_file() and matches(cached, entry)
 
 
 def locate(
@@ -88,7 +96,8 @@ def locate(
     """Return the path of a file whose hash is the card's.
 
     Looked for in the card's folder, then anywhere below ``NEUROSAGE_MIRROR`` (by
-    size and hash, whatever the name), then in the cache; then downloaded there.
+    size and hash, whatever the name), then in the cache; then downloaded there. What
+    has no hash, a folder of images among it, is looked for in the card's folder only.
 
     Parameters
     ----------
@@ -118,13 +127,19 @@ def locate(
     if beside is not None:
         _verify(beside, entry, owner)
         return beside
-    mirrored = _mirrored(entry, fresh=True)
+    if entry.hash is None:
+        where = entry.file if card_folder is None else card_folder / entry.file
+        raise FetchError(
+            f"{entry.file} of {owner!r} is not beside its card: there is no {where}. Put it "
+            "there, or give its hash, so that NEUROSAGE_MIRROR is searched for it."
+        )
+    mirrored = find_mirrored(entry, fresh=True)
     if mirrored is not None:
         return mirrored
     with _cache_in_use() as folder:
         cached = folder / _cached_name(entry)
         if cached.is_file():
-            if _matches(cached, entry):
+            if matches(cached, entry):
                 return cached
             log.warning("%s is damaged; it is removed from the cache and fetched again", cached)
             cached.unlink()
@@ -137,20 +152,16 @@ def _beside(entry: FileEntry, card_folder: Path | None) -> Path | None:
     if card_folder is None:
         return None
     path = card_folder / entry.file
-    if not path.is_file():
+    if not path.is_file() and (entry.hash is not None or not path.is_dir()):
         return None
     if not path.resolve().is_relative_to(card_folder.resolve()):
         raise FetchError(f"{path} leads out of its card's folder by a link, and is refused.")
     return path
 
 
-def _matches(path: Path, entry: FileEntry) -> bool:
-    if entry.size is not None and path.stat().st_size != entry.size:
-        return False
-    return hash_file(path, entry.algorithm) == entry.digest
-
-
 def _verify(path: Path, entry: FileEntry, owner: str) -> None:
+    if entry.hash is None:
+        return
     found = hash_file(path, entry.algorithm)
     if found != entry.digest:
         raise FetchError(
@@ -166,73 +177,13 @@ def _cached_name(entry: FileEntry) -> str:
     return f"{entry.digest[:32]}-{entry.name}"
 
 
-def mirror_folder() -> Path | None:
-    """Return ``NEUROSAGE_MIRROR`` as a path, None where it is not set.
-
-    Raises
-    ------
-    FetchError
-        If it names a folder that does not exist.
-    """
-    folder = os.environ.get("NEUROSAGE_MIRROR")
-    if not folder:
-        return None
-    path = Path(folder).expanduser()
-    if not path.is_dir():
-        raise FetchError(f"NEUROSAGE_MIRROR is {folder!r}, which is not a folder.")
-    return path
-
-
-def _mirrored(entry: FileEntry, *, fresh: bool = False) -> Path | None:
-    root = mirror_folder()
-    if root is None:
-        return None
-    known = str(root) in _listings
-    found = _search(entry, root)
-    if found is None and known and fresh:
-        # Files may have been added since the folder was listed.
-        del _listings[str(root)]
-        found = _search(entry, root)
-    return found
-
-
-def _search(entry: FileEntry, root: Path) -> Path | None:
-    if str(root) not in _listings:
-        _listings[str(root)] = sorted(_walk(root))
-    suffix = Path(entry.name).suffix
-    for path, size in _listings[str(root)]:
-        # Without a size only files of the same kind are worth hashing.
-        likely = size == entry.size if entry.size is not None else path.suffix == suffix
-        if likely and path.is_file() and _matches(path, entry):
-            return path
-    return None
-
-
-def _walk(root: Path) -> list[tuple[Path, int]]:
-    files = []
-    for folder, _, names in os.walk(root):
-        for name in names:
-            path = Path(folder, name)
-            if path.is_file():
-                files.append((path, path.stat().st_size))
-    return files
-
-
 def _download(entry: FileEntry, owner: str, url: str, target: Path) -> Path:
-    import pooch
-
     target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target.parent)
     log.info("fetching %s", url)
-    handle, name = tempfile.mkstemp(prefix="part-", suffix=f"-{entry.name}", dir=target.parent)
-    os.close(handle)
-    partial = Path(name)
+    partial = target.with_name(f"part-{os.getpid()}-{secrets.token_hex(4)}-{entry.name}")
     try:
-        try:
-            download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=60)
-            download(url, str(partial), None)
-        except Exception as error:  # requests and urllib3 have no common base
-            what = f"cannot be fetched ({_plainly(error)})"
-            raise FetchError(_advice(entry, owner, what, url)) from error
+        _fill(partial, entry, owner, url)
         found = hash_file(partial, entry.algorithm)
         if found != entry.digest:
             raise FetchError(
@@ -246,22 +197,76 @@ def _download(entry: FileEntry, owner: str, url: str, target: Path) -> Path:
     return target
 
 
-def _plainly(error: Exception) -> str:
+def _sweep(folder: Path) -> None:
+    # What a killed process left; one that is alive has written within the day.
+    for path in folder.glob("part-*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > STALE:
+                path.unlink()
+
+
+def _fill(partial: Path, entry: FileEntry, owner: str, url: str) -> None:
     import requests
 
-    if isinstance(error, requests.Timeout):
-        return "the server did not answer in time"
-    if isinstance(error, requests.ConnectionError):
-        return "there is no connection"
-    return str(error)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _get(partial, entry, url)
+        except Exception as error:  # requests and urllib3 have no common base
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk's; what the network says has no number
+            plainly, may_pass = _judge(error)
+            if attempt == ATTEMPTS or not may_pass:
+                tried = f", {attempt} times" if attempt > 1 else ""
+                what = f"cannot be fetched ({plainly}{tried})"
+                again = may_pass or not isinstance(error, requests.HTTPError)
+                raise FetchError(_advice(entry, owner, what, url, again=again)) from error
+            wait = FIRST_WAIT * 2 ** (attempt - 1)
+            log.warning("%s: %s; trying again in %g s", url, plainly, wait)
+            time.sleep(wait)
+    return None
+
+
+def _get(partial: Path, entry: FileEntry, url: str) -> None:
+    import pooch
+    import requests
+
+    download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=TIMEOUT)
+    download(url, str(partial), None)
+    if entry.size is not None and partial.stat().st_size < entry.size:
+        # A server that does not say how long a file is can be cut off unnoticed.
+        raise requests.ConnectionError(f"{partial.stat().st_size} of {entry.size} bytes")
+
+
+def _judge(error: Exception) -> tuple[str, bool]:
+    """Say what a download met, and whether it may have passed when asked again."""
+    import requests
+    from urllib3.exceptions import NewConnectionError, ReadTimeoutError
+
+    cause = next(iter(error.args), None)
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        answer = error.response
+        return f"the server says {answer.status_code} {answer.reason}", answer.status_code in BUSY
+    if isinstance(getattr(cause, "reason", None), NewConnectionError):
+        return "there is no connection", False
+    if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):
+        return "the server did not answer in time", True
+    if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
+        return "the connection was cut", True
+    return str(error), False
 
 
 def _advice(
-    entry: FileEntry, owner: str, what: str, url: str | None = None, beside: Path | None = None
+    entry: FileEntry,
+    owner: str,
+    what: str,
+    url: str | None = None,
+    *,
+    beside: Path | None = None,
+    again: bool = True,
 ) -> str:
     mirror = os.environ.get("NEUROSAGE_MIRROR")
     looked = f"; no file below NEUROSAGE_MIRROR={mirror} has its hash" if mirror else ""
-    fetch = f"run `neurosage fetch {owner}` with a network connection, or " if url else ""
+    fetch = f"run `neurosage fetch {owner}` with a network connection, or " if url and again else ""
     if beside is not None:
         fetch = f"put it beside its card, as {beside / entry.file}, or "
     return (

@@ -124,14 +124,23 @@ class FileImages:
         return len(self.names)
 
     def __getitem__(self, i: int) -> npt.NDArray[np.uint8]:
+        return decode(self.content(i), f"{self.path}/{self.names[i]}")
+
+    def content(self, i: int) -> bytes:
+        """Return the i-th file as it is, not decoded.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read or is too large.
+        """
         name = self.names[i]
         try:
-            data = self._read(name)
+            return self._read(name)
         except Exception as error:  # each way of packing has errors of its own
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{name} in {self.path} cannot be read: {error}") from error
-        return decode(data, f"{self.path}/{name}")
 
     def _read(self, name: str) -> bytes:
         if not self.path.is_dir():

@@ -99,7 +99,7 @@ def _about(card: Card) -> dict[str, Any]:
 
 def _row(what: What, card: Card, folder: Path | None, name: str) -> dict[str, Any]:
     part: Part = card.part[name]
-    files = part.files if what == "teacher" else tuple(filter(None, [part.images]))
+    files = part.files if what == "teacher" else tuple(filter(None, [part.stimuli, part.images]))
     return {
         "default": name == card.choose(None),
         "subject": str(part.neuroids.get("subject", "")),
@@ -109,5 +109,5 @@ def _row(what: What, card: Card, folder: Path | None, name: str) -> dict[str, An
         "repetitions": part.repetitions or "",
         "degrees": part.degrees,
         "available": all(is_available(entry, card_folder=folder) for entry in files),
-        "hash": ", ".join(sorted({entry.algorithm for entry in files})),
+        "hash": ", ".join(sorted({entry.algorithm for entry in files} - {""})),
     }

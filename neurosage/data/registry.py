@@ -235,11 +235,12 @@ def fetch(id_or_path: str | Path) -> list[Path]:
     if card is None:
         return []
     names = list(card.part) if part is None else [card.choose(part)]
-    return [
+    files = [
         locate(entry, owner=card.full_id(name), card_folder=folder, base_url=card.base_url)
         for name in names
         for entry in card.part[name].files
     ]
+    return list(dict.fromkeys(files))  # parts may share files
 
 
 def resolve(what: What, id_or_path: str | Path) -> tuple[Source, str | None]:
@@ -290,5 +291,8 @@ def _find(what: What, id_or_path: str | Path) -> tuple[Source, str | None] | Non
     if (path.parent / "card.toml").is_file() and not path.exists():
         return from_folder(path.parent), path.name
     if path.is_dir():
-        raise InputError(f"the folder {path} holds no card.toml, so it is no {what}.")
+        raise InputError(
+            f"the folder {path} holds no card.toml, so it is no {what}; "
+            f"`neurosage teacher new {path}` writes one to start from."
+        )
     return None

@@ -55,6 +55,81 @@ def true_reliability(
     return np.asarray(np.divide(signal, total, out=np.zeros_like(total), where=total > 0))
 
 
+def population_reliability(
+    rates: xr.DataArray, repetitions: int | npt.ArrayLike, window_ms: float = 100.0
+) -> Floats:
+    """Return the reliability of each neuroid over the population that stimuli are drawn from.
+
+    ``ρ = σ² / (σ² + mean(μ) · mean(1/R))``, with μ the expected counts over the population,
+    σ² their variance (ddof 0), and R the repetitions, which do not depend on the stimulus.
+    It is what an estimate from stimuli drawn by `draw_stimuli` is about, and what its
+    interval should cover.
+
+    Parameters
+    ----------
+    rates : xarray.DataArray
+        True rates of the whole population of stimuli, spikes/s.
+    repetitions : int or array_like, shape (any,)
+        R, of any number of presented stimuli.
+    window_ms : float
+        In which spikes are counted.
+
+    Returns
+    -------
+    ndarray, shape (neuroid,)
+        From 0 to below 1.
+
+    Examples
+    --------
+    >>> rates = assembly([[10.0], [30.0]], stimulus_id=["a", "b"], region="V4")
+    >>> population_reliability(rates, repetitions=[1, 2, 2]).round(3)
+    array([0.429])
+    """
+    expected = _check_rates(rates) * window_ms / 1000
+    counts = _check_repetitions(repetitions, np.size(repetitions))
+    signal = expected.var(axis=0)
+    total = signal + expected.mean(axis=0) * (1 / counts).mean()
+    return np.asarray(np.divide(signal, total, out=np.zeros_like(total), where=total > 0))
+
+
+def draw_stimuli(rates: xr.DataArray, stimuli: int, seed: int = 0) -> xr.DataArray:
+    """Draw stimuli at random, with replacement, from the population that rates are known of.
+
+    Each draw is a stimulus of its own, so any number can be had, and draws are independent.
+
+    Parameters
+    ----------
+    rates : xarray.DataArray
+        True rates, one presentation a stimulus.
+    stimuli : int
+        How many.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    xarray.DataArray
+        Assembly of true rates; ids are numbered (``cat#0``, ``dog#1``, ``cat#2``).
+
+    Raises
+    ------
+    InputError
+        If fewer than one is asked for, or stimuli repeat in the rates.
+
+    Examples
+    --------
+    >>> rates = assembly([[10.0], [30.0]], stimulus_id=["cat", "dog"], region="V4")
+    >>> list(draw_stimuli(rates, 3, seed=1).stimulus_id.values)
+    ['cat#0', 'dog#1', 'dog#2']
+    """
+    if stimuli < 1:
+        raise InputError(f"at least 1 stimulus must be drawn, not {stimuli}.")
+    chosen = np.random.default_rng(seed).integers(0, len(_check_rates(rates)), stimuli)
+    drawn = rates.isel(presentation=chosen)
+    names = [f"{name}#{k}" for k, name in enumerate(drawn["stimulus_id"].values)]
+    return drawn.assign_coords(stimulus_id=("presentation", np.array(names, object)))
+
+
 def simulate(
     rates: xr.DataArray,
     repetitions: int | npt.ArrayLike = 8,

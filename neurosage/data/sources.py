@@ -153,7 +153,9 @@ def _folders(what: What) -> list[Source]:
         if not root.is_dir():
             raise InputError(f"NEUROSAGE_TEACHERS names {name!r}, which is not a folder.")
         inside = [root] if (root / "card.toml").is_file() else sorted(root.iterdir())
-        found += [from_folder(f) for f in inside if (f / "card.toml").is_file()]
+        # A hidden folder is one that is being written, or was when its process was killed.
+        shown = [folder for folder in inside if folder == root or not folder.name.startswith(".")]
+        found += [from_folder(f) for f in shown if (f / "card.toml").is_file()]
     return [source for source in found if _is(what, source)]
 
 

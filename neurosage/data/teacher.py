@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -17,11 +18,12 @@ from neurosage.data.stimuli import StimulusSet
 from neurosage.errors import InputError, unknown
 
 RDM_DIMS = ("region", "stimulus_i", "stimulus_j")
+SUBJECT_DIMS = ("subject", *RDM_DIMS)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Teacher:
-    """Stimuli and responses to them; it holds, and never computes.
+    """Stimuli and responses to them; it holds and is saved, and never computes.
 
     Parameters
     ----------
@@ -32,8 +34,9 @@ class Teacher:
     assembly : xarray.DataArray or None
         Responses, dims ``presentation × neuroid [× time_bin]``.
     stored_rdms : xarray.DataArray, optional
-        Dims ``region × stimulus_i × stimulus_j``, where only RDMs were published;
-        plain coordinates ``stimulus_id_i`` and ``stimulus_id_j``.
+        Dims ``[subject ×] region × stimulus_i × stimulus_j``, where only RDMs were
+        published; plain coordinates ``stimulus_id_i`` and ``stimulus_id_j``, and
+        ``subject`` where there are several.
     normalise : {"none", "centre", "zscore", "noise"}
         What is done to its neuroids before distances, unless told otherwise.
     kind : {"recorded", "rdm", "network", "simulated"}
@@ -79,9 +82,13 @@ class Teacher:
             self._check_rdms(self.stored_rdms)
 
     def _check_rdms(self, rdms: xr.DataArray) -> None:
-        if rdms.dims != RDM_DIMS:
-            raise InputError(f"stored RDMs have dims {RDM_DIMS}, not {rdms.dims} ({self.id!r}).")
-        if missing := {"region", "stimulus_id_i", "stimulus_id_j"} - set(map(str, rdms.coords)):
+        if rdms.dims not in (RDM_DIMS, SUBJECT_DIMS):
+            raise InputError(
+                f"stored RDMs have dims {RDM_DIMS}, with subject before them where there are "
+                f"several, not {rdms.dims} ({self.id!r})."
+            )
+        needed = {"region", "stimulus_id_i", "stimulus_id_j", *({"subject"} & set(rdms.dims))}
+        if missing := needed - set(map(str, rdms.coords)):
             raise InputError(f"stored RDMs of {self.id!r} lack the coordinates {sorted(missing)}.")
         for side in "ij":
             _match(self.id, self.stimuli, rdms[f"stimulus_id_{side}"].values)
@@ -92,6 +99,32 @@ class Teacher:
         held = self.assembly if self.assembly is not None else self.stored_rdms
         assert held is not None  # held by __post_init__
         return region_names(held)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a folder that `load_teacher` and every command take.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Gets ``card.toml``, responses or RDMs (netCDF), ``stimuli.csv`` and
+            ``images.zip``; it is there whole, or not at all.
+        overwrite : bool
+            Replace a teacher's folder of that name, as a whole.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        InputError
+            If the folder exists (and with `overwrite`, if it is not a teacher's), the id is
+            no plain name, or something cannot be written without loss.
+        """
+        from neurosage.data.folder import save_teacher
+
+        return save_teacher(self, folder, overwrite=overwrite)
 
     def content_hash(self) -> str:
         """Return the sha256 over stimuli, responses and `normalise`, whatever the id."""
@@ -106,12 +139,17 @@ class Teacher:
         kind = "SIMULATED" if self.kind == "simulated" else self.kind
         head = f"<Teacher {self.id} ({kind}): {len(self.stimuli)} stimuli"
         if self.assembly is None:
-            return f"{head}, RDMs of {', '.join(self.regions)}>"
+            return f"{head}, RDMs of {', '.join(self.regions)}{self._subjects()}>"
         counts = pd.Series(self.assembly["region"].values).value_counts()
         sites = ", ".join(f"{region} {counts[region]}" for region in self.regions)
         return (
             f"{head}, {sites} neuroids, {repetitions(self.assembly)}, normalise {self.normalise}>"
         )
+
+    def _subjects(self) -> str:
+        held = self.stored_rdms
+        several = held is not None and "subject" in held.dims
+        return f", {held.sizes['subject']} subjects" if held is not None and several else ""
 
 
 def repetitions(responses: xr.DataArray) -> str:

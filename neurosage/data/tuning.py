@@ -149,13 +149,14 @@ def tuned_rates(
     mean_rate: npt.ArrayLike = 20.0,
     depth: float = 0.5,
     ceiling: float = 200.0,
+    reference: npt.ArrayLike | None = None,
 ) -> xr.DataArray:
     """Turn drives into true rates: ``mean_rate · exp(depth · z - depth²/2)``.
 
     Parameters
     ----------
     drive : array_like, shape (stimulus, neuroid)
-        In any unit; z-scored over stimuli to z.
+        In any unit; z-scored to z.
     stimulus_id : array_like of str, shape (stimulus,)
         Ids.
     region : str
@@ -166,6 +167,9 @@ def tuned_rates(
         SD of the log rate over stimuli.
     ceiling : float
         No rate is above this, spikes/s.
+    reference : array_like, shape (other stimulus, neuroid), optional
+        The same units' drives whose mean and SD z-score `drive`, so that a unit answers to a
+        stimulus alike whatever else is shown; `drive` itself if omitted.
 
     Returns
     -------
@@ -185,14 +189,15 @@ def tuned_rates(
     array([20., 20.])
     """
     values = np.asarray(drive, dtype=np.float64)
-    spread = values.std(axis=0)
+    against = values if reference is None else np.asarray(reference, dtype=np.float64)
+    spread = against.std(axis=0)
     if flat := list(np.flatnonzero(~(spread > 0))[:5]):
         raise InputError(f"the drive of {region} units {flat} is the same for all stimuli.")
     if (np.asarray(mean_rate) <= 0).any():
         raise InputError(
             f"mean rates must be above 0 spikes/s, but the least is {np.min(mean_rate)}."
         )
-    z = (values - values.mean(axis=0)) / spread
+    z = (values - against.mean(axis=0)) / spread
     rates = np.minimum(np.asarray(mean_rate) * np.exp(depth * z - depth**2 / 2), ceiling)
     # Rounded, so that the last bit of a machine's exp() cannot change a spike.
     made = assembly(np.round(rates, 6), stimulus_id=stimulus_id, region=region, name="true rates")

@@ -45,7 +45,7 @@ def compare_rdms(
     InputError
         If they are not of the same stimuli.
     """
-    rows_a, rows_b, dropped = _shared(given_a, given_b)
+    rows_a, rows_b, dropped = shared_rows(given_a, given_b)
     check_stimulus_count(len(rows_a))
     values = backend.compare(
         condensed_rdms(given_a, rows_a), condensed_rdms(given_b, rows_b), comparison
@@ -53,7 +53,24 @@ def compare_rdms(
     return values, dropped
 
 
-def _shared(a: xr.DataArray, b: xr.DataArray) -> tuple[Any, Any, dict[str, list[Any]]]:
+def shared_rows(a: xr.DataArray, b: xr.DataArray) -> tuple[Any, Any, dict[str, list[Any]]]:
+    """Return the rows of two sets of RDMs that are the same stimuli, and what was left out.
+
+    Parameters
+    ----------
+    a, b : xarray.DataArray
+        From `rdms`.
+
+    Returns
+    -------
+    tuple of (array of int; array of int; dict)
+        Rows of `a` and of `b`, in the order of `b`; ``stimuli`` that one of them dropped.
+
+    Raises
+    ------
+    InputError
+        If they are not of the same stimuli, but for those dropped.
+    """
     ids_a, ids_b = (pd.Index(given["stimulus_id_i"].values) for given in (a, b))
     dropped = [json.loads(given.attrs.get("dropped", "{}")) for given in (a, b)]
     lost = {str(name) for each in dropped for name in each.get("stimuli", [])}

@@ -11,6 +11,7 @@ import xarray as xr
 
 from neurosage.rsa.backends.base import Backend, check_offers, check_stimulus_count, get_backend
 from neurosage.rsa.between_rdms import holds_rdms_only
+from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
 from neurosage.rsa.missing import check_policy
 from neurosage.rsa.patterns import Source, read_patterns
 from neurosage.rsa.rdm import rdms
@@ -106,9 +107,12 @@ def prepare_without(
 ) -> Prepared:
     """Prepare one side, leaving out the stimuli that the other side lacks."""
     distance, comparison = settings["distance"], settings["comparison"]
-    check_offers(backend, distance, comparison)
+    check_comparable(backend, distance, comparison)
     if holds_rdms_only(source):
         return _prepare_rdms(rdms(source, distance), settings, backend)
+    if distance == CROSSNOBIS:
+        made = rdms(source, distance, settings["by"], normalise, nan=settings["nan"])
+        return _prepare_rdms(made, settings, backend)
     patterns = read_patterns(
         source, normalise=normalise, by=settings["by"], nan=settings["nan"], without=without
     )
@@ -122,6 +126,17 @@ def prepare_without(
         dropped=patterns.dropped,
         side=backend.prepare(matrices, distance, comparison),
     )
+
+
+def check_comparable(backend: Backend, distance: str, comparison: str) -> None:
+    """Refuse what cannot be had; crossnobis RDMs come from no backend, but are compared by one.
+
+    Raises
+    ------
+    InputError
+        If the distance or the comparison is not offered.
+    """
+    check_offers(backend, "euclidean" if distance == CROSSNOBIS else distance, comparison)
 
 
 def _prepare_rdms(given: xr.DataArray, settings: dict[str, str], backend: Backend) -> Prepared:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from neurosage import __version__
-from neurosage.data.teacher import Teacher
+from neurosage.data.teacher import SUBJECT_DIMS, Teacher
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import (
     Backend,
@@ -18,6 +18,8 @@ from neurosage.rsa.backends.base import (
     check_offers,
     get_backend,
 )
+from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
+from neurosage.rsa.crossnobis import crossnobis_squares
 from neurosage.rsa.patterns import Patterns, Source, read_patterns
 
 DIMS = ("region", "stimulus_i", "stimulus_j")
@@ -31,6 +33,7 @@ def rdms(
     *,
     backend: str | Backend = "torch",
     nan: str = "raise",
+    precision: str = "none",
 ) -> xr.DataArray:
     """Compute the RDM of each region.
 
@@ -38,10 +41,13 @@ def rdms(
     ----------
     teacher_or_assembly : Teacher or xarray.DataArray
         Responses, dims ``presentation × neuroid``; repetitions are averaged. RDMs, or a
-        teacher that holds nothing else, are returned as they are.
-    distance : {"correlation", "euclidean", "cosine"}
+        teacher that holds nothing else, are returned as they are, those of several
+        subjects averaged over them.
+    distance : {"correlation", "euclidean", "cosine", "crossnobis"}
         ``correlation`` is 1 - Pearson over neuroids, in [0, 2]; ``euclidean`` is squared and
-        divided by the number of neuroids; ``cosine`` is 1 - cosine.
+        divided by the number of neuroids; ``cosine`` is 1 - cosine; ``crossnobis`` is
+        ``euclidean`` from products of different repetitions, so that noise adds nothing: it
+        needs two of every stimulus, and may be below 0.
     by : str
         Coordinate on presentation whose values are the stimuli of the RDM; patterns of a
         category are averaged before the distance.
@@ -52,6 +58,8 @@ def rdms(
         What computes.
     nan : {"raise", "drop-stimulus", "drop-neuroid"}
         What to do about missing responses.
+    precision : {"none", "diagonal", "shrinkage"}
+        Of ``crossnobis``: the noise's, from residuals within stimulus.
 
     Returns
     -------
@@ -79,6 +87,10 @@ def rdms(
     if isinstance(teacher_or_assembly, Teacher) and teacher_or_assembly.assembly is None:
         holder = f"teacher {teacher_or_assembly.id!r} holds only RDMs that are"
         return _stored(teacher_or_assembly.stored_rdms, distance, holder)
+    if distance == CROSSNOBIS:
+        return _crossnobis(teacher_or_assembly, by, normalise, nan, precision)
+    if precision != "none":
+        raise InputError(f"precision={precision!r} belongs to distance='crossnobis'.")
     engine = get_backend(backend)
     check_offers(engine, distance)
     patterns = read_patterns(teacher_or_assembly, normalise=normalise, by=by, nan=nan)
@@ -93,6 +105,17 @@ def rdms(
         _fill(square, engine.rdm(patterns.required(region, distance), distance))
     made = {"distance": distance, "by": by, "backend": engine.version}
     return _label(values, patterns, made)
+
+
+def _crossnobis(
+    source: Source, by: str, normalise: str | None, nan: str, precision: str
+) -> xr.DataArray:
+    patterns, squares = crossnobis_squares(
+        source, by=by, normalise=normalise, nan=nan, precision=precision
+    )
+    version = f"numpy {np.__version__} float64"
+    made = {"distance": CROSSNOBIS, "precision": precision, "by": by, "backend": version}
+    return _label(squares, patterns, made)
 
 
 def _fill(square: Floats, condensed: Floats) -> None:
@@ -132,12 +155,15 @@ def _stored(given: Any, distance: str, holder: str) -> xr.DataArray:
     made = checked.attrs.get("distance", distance)
     if made != distance:
         raise InputError(f"{holder} of {made!r} distance; {distance!r} was asked for.")
-    return checked
+    if "subject" not in checked.dims:
+        return checked
+    averaged = checked.mean("subject", keep_attrs=True)
+    return averaged.assign_attrs(averaged_over=f"{checked.sizes['subject']} subjects")
 
 
 def is_rdms(value: object) -> bool:
-    """Tell whether a value has the dims of RDMs."""
-    return isinstance(value, xr.DataArray) and value.dims == DIMS
+    """Tell whether a value has the dims of RDMs, with subjects or without."""
+    return isinstance(value, xr.DataArray) and value.dims in (DIMS, SUBJECT_DIMS)
 
 
 def check_rdms(value: xr.DataArray) -> xr.DataArray:
@@ -146,7 +172,7 @@ def check_rdms(value: xr.DataArray) -> xr.DataArray:
     Parameters
     ----------
     value : xarray.DataArray
-        Dims ``region × stimulus_i × stimulus_j``.
+        Dims ``[subject ×] region × stimulus_i × stimulus_j``.
 
     Returns
     -------
@@ -168,8 +194,9 @@ def check_rdms(value: xr.DataArray) -> xr.DataArray:
         raise InputError("rows and columns of the RDMs must be the same stimuli in one order.")
     if len(set(rows)) != len(rows):
         raise InputError("the RDMs' stimuli must be unique.")
-    for name, square in zip(value["region"].values, value.values, strict=True):
-        if not np.allclose(square, square.T):
+    regions = value.transpose("region", ...).values
+    for name, square in zip(value["region"].values, regions, strict=True):
+        if not np.allclose(square, square.swapaxes(-1, -2)):
             raise InputError(f"the RDM of {str(name)!r} is not symmetric or has missing values.")
     return value
 

@@ -15,12 +15,12 @@ from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import (
     Backend,
     Floats,
-    check_offers,
     get_backend,
 )
 from neurosage.rsa.between_rdms import compare_rdms, holds_rdms_only
+from neurosage.rsa.crossnobis import plain_or_crossnobis
 from neurosage.rsa.patterns import Source, incomplete_stimuli, own_normalisation, read_patterns
-from neurosage.rsa.prepared import Prepared, prepare, prepare_without
+from neurosage.rsa.prepared import Prepared, check_comparable, prepare, prepare_without
 from neurosage.rsa.rdm import rdms
 
 __all__ = ["Prepared", "prepare", "similarity", "similarity_to"]
@@ -39,6 +39,7 @@ class _Found:
     dropped: Mapping[str, list[Any]]
     reasons: dict[str, str]
     path: str
+    distance: str
 
 
 def similarity_to(
@@ -120,7 +121,8 @@ def _from_patterns(prepared: Prepared, source: Source, normalise: str | None) ->
         if reason:
             reasons[region] = reason
     path = " and ".join(sorted(paths))
-    return _Found(patterns.regions, values, patterns.normalise, patterns.dropped, reasons, path)
+    own, dropped = patterns.normalise, patterns.dropped
+    return _Found(patterns.regions, values, own, dropped, reasons, path, distance)
 
 
 def _own_policy(settings: Mapping[str, str]) -> str:
@@ -135,12 +137,13 @@ def _from_rdms(prepared: Prepared, source: Source, normalise: str | None) -> _Fo
     if prepared.rdms is None:
         raise InputError("one side holds RDMs only: prepare that one, or call similarity(a, b).")
     how = {"by": settings["by"], "nan": settings["nan"]}
-    given = rdms(source, settings["distance"], normalise=normalise, backend=backend, **how)
+    own_distance = plain_or_crossnobis(source, settings["distance"])
+    given = rdms(source, own_distance, normalise=normalise, backend=backend, **how)
     names = tuple(map(str, given["region"].values))
     values, dropped = compare_rdms(given, prepared.rdms, backend, settings["comparison"])
     flat = {name: FLAT for name, row in zip(names, values, strict=True) if np.isnan(row).any()}
     own = str(given.attrs.get("normalise", "unknown"))
-    return _Found(names, values, own, dropped, flat, "rdms")
+    return _Found(names, values, own, dropped, flat, "rdms", own_distance)
 
 
 def _label(found: _Found, prepared: Prepared) -> xr.DataArray:
@@ -156,6 +159,7 @@ def _label(found: _Found, prepared: Prepared) -> xr.DataArray:
         },
         attrs={
             "distance": settings["distance"],
+            "distance_a": found.distance,
             "comparison": settings["comparison"],
             "normalise_a": found.normalise,
             "normalise_b": settings["normalise"],
@@ -191,8 +195,9 @@ def similarity(
     a, b : Teacher or xarray.DataArray
         Assemblies (dims ``presentation × neuroid``) or RDMs (from `rdms`) of the same
         stimuli; aligned by ``stimulus_id``, in the order of `b`.
-    distance : {"correlation", "euclidean", "cosine"}
-        Between patterns, as in `rdms`.
+    distance : {"correlation", "euclidean", "cosine", "crossnobis"}
+        Between patterns, as in `rdms`. With ``crossnobis``, which `b` needs repetitions for,
+        an `a` without has ``euclidean`` distance (``distance_a``): what crossnobis estimates.
     comparison : {"pearson", "spearman", "cosine"}
         Between RDMs, over their upper triangles.
     normalise : tuple of two str or None
@@ -211,7 +216,7 @@ def similarity(
     Returns
     -------
     xarray.DataArray
-        Dims ``region_a × region_b``, in [-1, 1]; attributes: distance, comparison,
+        Dims ``region_a × region_b``, in [-1, 1]; attributes: distance, distance_a, comparison,
         normalise_a, normalise_b, by, nan, n_stimuli, dropped and undefined (JSON), path,
         backend, neurosage (version).
 
@@ -238,7 +243,7 @@ def similarity(
     engine = get_backend(backend)
     own_a, own_b = _pair(normalise)
     settings = {"distance": distance, "comparison": comparison, "nan": nan, "by": by}
-    check_offers(engine, distance, comparison)
+    check_comparable(engine, distance, comparison)
     if holds_rdms_only(a) and not holds_rdms_only(b):
         b = rdms(b, distance, by, own_b, backend=engine, nan=nan)
     without: list[Any] = []

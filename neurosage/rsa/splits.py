@@ -44,6 +44,31 @@ def halves(counts: npt.NDArray[np.int64], splits: int, seed: int) -> Iterator[Ma
         yield from _drawn(counts, splits, np.random.default_rng(seed))
 
 
+def padded_halves(counts: npt.NDArray[np.int64], splits: int, seed: int) -> Mask:
+    """Return the same splits as one array, stimuli with fewer repetitions padded.
+
+    Parameters
+    ----------
+    counts, splits, seed
+        As in `halves`.
+
+    Returns
+    -------
+    array of bool, shape (split, stimulus, most repetitions)
+        True for the first half; False for the second, and for the padding at the end.
+
+    Examples
+    --------
+    >>> padded_halves(np.array([2, 3]), 100, seed=0).shape
+    (6, 2, 3)
+    """
+    present = np.arange(counts.max()) < counts[:, None]
+    masks = np.zeros((min(splits, how_many(counts)), *present.shape), bool)
+    for padded, mask in zip(masks, halves(counts, splits, seed), strict=True):
+        padded[present] = mask
+    return masks
+
+
 def how_many(counts: npt.NDArray[np.int64]) -> int:
     """Return the number of distinct splits; swapping the two halves changes nothing."""
     ways = [math.comb(int(r), int(r) // 2) * (1 + int(r) % 2) for r in counts]
@@ -69,15 +94,16 @@ def _ways(count: int) -> list[Mask]:
 
 
 def _drawn(counts: Any, splits: int, rng: np.random.Generator) -> Iterator[Mask]:
-    stimulus = np.repeat(np.arange(len(counts)), counts)
-    starts = np.cumsum(counts) - counts
+    most = int(counts.max())
+    present = np.arange(most) < counts[:, None]
+    # Padding sorts to the end, so a place in the order is a place among the repetitions.
+    order = np.where(present, 0.0, 2.0)
     seen: set[bytes] = set()
     while len(seen) < splits:
-        order = np.lexsort((rng.random(len(stimulus)), stimulus))
-        place = np.empty(len(stimulus), np.int64)
-        place[order] = np.arange(len(stimulus)) - starts[stimulus]
-        first = counts // 2 + (counts % 2) * rng.integers(0, 2, len(counts))
-        mask = place < first[stimulus]
+        draws = order + rng.random(order.shape)
+        size = counts // 2 + (counts % 2) * rng.integers(0, 2, len(counts))
+        largest = np.take_along_axis(np.sort(draws, axis=1), size[:, None] - 1, axis=1)
+        mask = (draws <= largest)[present]
         if _is_new(mask, seen):
             yield mask
 

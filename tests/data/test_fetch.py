@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from pathlib import Path
 
 import pooch
 import pytest
 
+from neurosage.data import fetch
 from neurosage.data.card import FileEntry
 from neurosage.data.fetch import cache_folder, is_available, locate
 from neurosage.errors import FetchError
 
 CONTENT = b"spikes"
 URL = "https://example.org/"
+DOWNLOADER = pooch.HTTPDownloader
 
 
 def make_entry(content=CONTENT, size=True, algorithm="sha256"):
@@ -179,3 +183,113 @@ def test_a_file_missing_beside_its_card_belongs_there(tmp_path):
     """Where nothing can be downloaded, the card's folder is the first place named."""
     with pytest.raises(FetchError, match=r"Next: put it beside its card, as .*sub/r\.npy, or set"):
         locate(make_entry(), owner="lab", card_folder=tmp_path)
+
+
+NAME = "r.npy"
+
+
+@pytest.fixture
+def online(served, monkeypatch):
+    """A server that has the file, the real downloader, and no patience."""
+    (served.folder / NAME).write_bytes(CONTENT)
+    monkeypatch.setattr(pooch, "HTTPDownloader", DOWNLOADER)
+    monkeypatch.setattr(fetch, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(fetch, "TIMEOUT", 0.3)
+    return served
+
+
+def ask(served, **keys):
+    entry = make_entry(**keys).model_copy(update={"file": NAME})
+    return locate(entry, owner="lab", base_url=served.url)
+
+
+@pytest.mark.parametrize(
+    "fault", ["cut", "unannounced", "stall", 408, 429, 500, 502, 503, 504], ids=str
+)
+def test_what_may_pass_is_tried_again(online, fault, caplog):
+    """A cut connection, silence, a busy server: asked again, said so, and the file is whole."""
+    online.faults[NAME] = [fault, fault]
+    path = ask(online)
+    assert path.read_bytes() == CONTENT
+    assert kept() == [path]
+    assert online.asked == [NAME] * 3
+    assert caplog.text.count("trying again") == 2
+
+
+def test_a_server_that_stays_down_is_given_up(online):
+    """After the last attempt: what it said, how often, what to do; nothing is left behind."""
+    online.faults[NAME] = [503] * 9
+    with pytest.raises(FetchError, match=r"the server says 503 .*, 4 times\).*NEUROSAGE_MIRROR"):
+        ask(online)
+    assert online.asked == [NAME] * fetch.ATTEMPTS
+    assert kept() == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("cut", "the connection was cut, 4 times"), ("stall", "did not answer in time, 4 times")],
+)
+def test_what_is_cut_each_time_leaves_nothing(online, fault, said):
+    """Half a file is never kept."""
+    online.faults[NAME] = [fault] * 9
+    with pytest.raises(FetchError, match=said):
+        ask(online)
+    assert kept() == []
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_what_is_not_there_is_not_asked_for_again(online, status):
+    """The server has said no: once is enough."""
+    online.faults[NAME] = [status]
+    said = rf"cannot be fetched \(the server says {status} [A-Z].*Next: set NEUROSAGE_MIRROR"
+    with pytest.raises(FetchError, match=said):
+        ask(online)
+    assert online.asked == [NAME]
+    assert kept() == []
+
+
+def test_a_wrong_file_is_not_asked_for_again(online):
+    """The same address gives the same wrong file; it is refused, and nothing is kept."""
+    (online.folder / NAME).write_bytes(b"others")
+    with pytest.raises(FetchError, match=r"r\.npy is not the file .*Nothing was kept"):
+        ask(online)
+    assert online.asked == [NAME]
+    assert kept() == []
+
+
+def test_a_short_file_of_unknown_size_fails_its_hash(online):
+    """Where neither card nor server says how long it is, the hash does."""
+    online.faults[NAME] = ["unannounced"]
+    with pytest.raises(FetchError, match=r"expected sha256:\w+, found sha256:\w+ \(3 bytes\)"):
+        ask(online, size=False)
+    assert kept() == []
+
+
+def test_no_connection_is_said_at_once(online):
+    """Nothing listens there: one sentence, no waiting."""
+    address = online.url
+    online.close()
+    monotonic = time.monotonic()
+    with pytest.raises(FetchError, match=r"\(there is no connection\) from http"):
+        locate(make_entry(), owner="lab", base_url=address)
+    assert time.monotonic() - monotonic < 5
+
+
+def test_waits_grow(online, monkeypatch):
+    """Each wait is twice the one before."""
+    waits = []
+    monkeypatch.setattr(fetch.time, "sleep", waits.append)
+    online.faults[NAME] = [500] * 3
+    ask(online)
+    assert waits == [0.001, 0.002, 0.004]
+
+
+def test_what_a_killed_process_left_is_swept(online):
+    """A partial file that nobody has written to for a day goes; one being written stays."""
+    folder = cache_folder() / "files"
+    folder.mkdir(parents=True)
+    for name, age in (("part-1-old", 2 * fetch.STALE), ("part-2-new", 0)):
+        (folder / name).write_bytes(b"half")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    path = ask(online)
+    assert sorted(kept()) == sorted([path, folder / "part-2-new"])

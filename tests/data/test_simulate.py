@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from neurosage.teachers.simulated_macaque import true_rates
 
 from neurosage.data.assembly import assembly
 from neurosage.data.average import average_repetitions
 from neurosage.data.registry import load_stimuli, load_teacher
-from neurosage.data.simulate import simulate, true_reliability
+from neurosage.data.simulate import (
+    draw_stimuli,
+    population_reliability,
+    simulate,
+    true_reliability,
+)
+from neurosage.data.stimuli import StimulusSet
 from neurosage.errors import InputError
 from neurosage.testing import TeacherCase
 
@@ -123,3 +130,64 @@ def test_simulated_macaque_shows_what_training_does_not():
     """Its stimuli are the last 360 digits; the first 1437 stay free."""
     shown = load_teacher("simulated-macaque").stimuli.stimulus_ids
     assert list(shown) == list(load_stimuli("digits").stimulus_ids[1437:])
+
+
+def test_reliability_of_a_population_is_that_of_many_draws():
+    """Of very many stimuli drawn, ragged, the true reliability is the population's."""
+    rates = make_rates()
+    drawn = draw_stimuli(rates, 20000, seed=3)
+    repetitions = np.random.default_rng(0).integers(2, 11, 20000)
+    truth = population_reliability(rates, repetitions)
+    np.testing.assert_allclose(true_reliability(drawn, repetitions), truth, atol=0.01)
+    # Not the mean number of repetitions but the harmonic one counts.
+    assert (abs(population_reliability(rates, 6) - truth) > 0.015).all()
+
+
+def test_draws_are_independent_stimuli_with_their_rates():
+    """A stimulus may be drawn twice, has an id of its own each time, and keeps its rates."""
+    rates = make_rates(stimuli=10)
+    drawn = draw_stimuli(rates, 100, seed=1)
+    names = [name.split("#")[0] for name in drawn["stimulus_id"].values]
+    assert len(set(drawn["stimulus_id"].values)) == 100
+    assert set(names) == set(rates["stimulus_id"].values)
+    rows = [list(rates["stimulus_id"].values).index(name) for name in names]
+    np.testing.assert_array_equal(drawn.values, rates.values[rows])
+    assert simulate(drawn, 2).shape == (200, 4)
+    with pytest.raises(InputError, match="at least 1 stimulus must be drawn, not 0"):
+        draw_stimuli(rates, 0)
+
+
+def test_simulated_macaque_stays_what_it_was():
+    """Its content is the one that numbers were published of."""
+    known = "6a61ecde49f81fe84f268aa71acd3e47f930a66205d608d517afbf6f16c097e2"
+    assert load_teacher("simulated-macaque").content_hash() == known
+
+
+def test_a_neuroid_answers_to_a_digit_alike_whatever_else_is_shown():
+    """Rates of other digits, fewer or more, are those of the same neuroids."""
+    digits = load_stimuli("digits")
+    own = true_rates()
+    some = true_rates(digits.take(digits.stimulus_ids[[1500, 3, 1796]]))
+    np.testing.assert_allclose(some.values[[0, 2]], own.values[[63, 359]], atol=2e-6)
+    assert list(some["stimulus_id"].values) == ["digit-1500", "digit-0003", "digit-1796"]
+    assert list(some["neuroid_id"].values) == list(own["neuroid_id"].values)
+
+
+def test_more_neuroids_of_the_same_populations():
+    """Other numbers give other neuroids, tuned alike."""
+    many = true_rates(neuroids=100)
+    assert many.shape == (360, 300)
+    spread, own = (np.log(r.values).std(axis=0) for r in (many, true_rates()))
+    assert np.median(spread) == pytest.approx(np.median(own), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("label", "size", "message"),
+    [(0, 8, "digits of 16×16 pixels, not of 8×8"), (11, 16, "no labels from 0 to 9")],
+)
+def test_only_digits_have_rates(label, size, message):
+    """Images of another size, or without a digit's label, are refused."""
+    table = pd.DataFrame({"stimulus_id": ["a"], "label": [label]})
+    other = StimulusSet("other", table, np.zeros((1, size, size, 3), np.uint8))
+    with pytest.raises(InputError, match=message):
+        true_rates(other)

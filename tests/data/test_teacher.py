@@ -67,6 +67,15 @@ def test_stored_rdms_are_matched_too():
         Teacher("t", stimuli("a"), None, rdms("a").drop_vars("region"))
 
 
+def test_subjects_of_stored_rdms_are_named():
+    """RDMs of several subjects have a coordinate that says whose they are."""
+    every = rdms("a", "b").expand_dims(subject=2)
+    with pytest.raises(InputError, match=r"lack the coordinates \['subject'\]"):
+        Teacher("t", stimuli("a", "b"), None, every)
+    named = every.assign_coords(subject=("subject", ["S1", "S2"]))
+    assert repr(Teacher("t", stimuli("a", "b"), None, named)).endswith("RDMs of IT, 2 subjects>")
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

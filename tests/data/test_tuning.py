@@ -71,6 +71,16 @@ def test_no_rate_is_above_the_ceiling():
     assert tuned_rates(drive, stimulus_id=ids, region="V4", ceiling=25.0).values.max() == 25.0
 
 
+def test_a_reference_sets_the_scale():
+    """With a reference, a stimulus' rate does not depend on what else is shown."""
+    drive = np.random.default_rng(0).normal(size=(50, 3))
+    ids = [f"s{k}" for k in range(50)]
+    all_of_them = tuned_rates(drive, stimulus_id=ids, region="V4")
+    few = tuned_rates(drive[:4], stimulus_id=ids[:4], region="V4", reference=drive)
+    np.testing.assert_array_equal(few, all_of_them[:4])
+    assert (tuned_rates(drive[:4], stimulus_id=ids[:4], region="V4") != few).any()
+
+
 def test_what_cannot_be_a_rate_is_named():
     """A drive that does not vary, or a mean rate of 0, is refused."""
     with pytest.raises(InputError, match=r"the drive of V4 units \[.*1.*\] is the same"):

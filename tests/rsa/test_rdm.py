@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from scipy.spatial.distance import pdist, squareform
 
 from neurosage.data.assembly import assembly, select
 from neurosage.data.average import average_repetitions
+from neurosage.data.stimuli import StimulusSet
+from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
 from neurosage.rsa.backends.torch import TorchBackend
 from neurosage.rsa.rdm import check_rdms, condensed_rdms, rdms
+from neurosage.rsa.similarity import similarity
 
 
 @pytest.mark.parametrize("distance", ["correlation", "euclidean", "cosine"])
@@ -125,6 +130,49 @@ def test_rdms_are_kept_as_they_are(recording):
         check_rdms(broken)
 
 
+def of_subjects(recording):
+    """Three subjects' RDMs of one recording, each with noise of its own."""
+    made = rdms(recording(n=8))
+    noise = np.random.default_rng(0).random((3, *made.shape)) * 0.1
+    every = xr.DataArray(noise + noise.swapaxes(-1, -2), dims=("subject", *made.dims)) + made
+    every = every.assign_coords(subject=("subject", ["S1", "S2", "S3"]))
+    return every.assign_attrs(made.attrs)
+
+
+def test_subjects_are_averaged(recording):
+    """RDMs of several subjects are their mean, and say so; a teacher's likewise."""
+    every = of_subjects(recording)
+    found = rdms(every)
+    assert found.dims == ("region", "stimulus_i", "stimulus_j")
+    np.testing.assert_allclose(found.values, every.values.mean(0))
+    assert found.attrs["averaged_over"] == "3 subjects"
+    assert found.attrs["distance"] == "correlation"
+    ids = list(every["stimulus_id_i"].values)
+    shown = StimulusSet("s", pd.DataFrame({"stimulus_id": ids}), np.zeros((8, 2, 2, 3), np.uint8))
+    teacher = Teacher("human-it", shown, None, every, kind="rdm")
+    np.testing.assert_array_equal(rdms(teacher).values, found.values)
+    assert repr(teacher).endswith("RDMs of V4, IT, 3 subjects>")
+
+
+def test_subjects_rdms_are_compared_by_their_mean(recording):
+    """A similarity to a teacher of several subjects is that to their mean, on either side."""
+    every, other = of_subjects(recording), recording(n=8, seed=1)
+    expected = similarity(other, rdms(every)).values
+    np.testing.assert_allclose(similarity(other, every).values, expected)
+    np.testing.assert_allclose(similarity(every, other).values, expected.T)
+    np.testing.assert_allclose(
+        similarity(every, every).values, similarity(rdms(every), rdms(every))
+    )
+
+
+def test_one_subject_that_is_not_symmetric_is_refused(recording):
+    """Each subject's RDM is checked."""
+    every = of_subjects(recording)
+    every.values[1, 0, 2, 3] += 1
+    with pytest.raises(InputError, match="the RDM of 'V4' is not symmetric"):
+        rdms(every)
+
+
 def test_condensed_order(recording):
     """Upper triangles come in the order of numpy.triu_indices, for any order of stimuli."""
     made = rdms(recording(n=5))
@@ -135,8 +183,6 @@ def test_condensed_order(recording):
 
 def test_saves_to_netcdf(recording, tmp_path):
     """RDMs go to netCDF and come back."""
-    import xarray as xr
-
     made = rdms(recording(n=5))
     made.to_netcdf(tmp_path / "rdms.nc")
     with xr.open_dataarray(tmp_path / "rdms.nc") as back:

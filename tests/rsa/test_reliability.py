@@ -91,10 +91,11 @@ def test_no_repetitions_is_not_estimable(recording):
         assert json.loads(found.attrs["not_estimable"]) == {"no stimulus has two repetitions": 21}
 
 
-def test_constant_neuroid_is_not_estimable(repeated):
-    """A neuroid that does not vary has no reliability; the others keep theirs."""
+@pytest.mark.parametrize("constant", [0.0, 5.0, 0.1, 1e9 / 3])
+def test_constant_neuroid_is_not_estimable(repeated, constant):
+    """A neuroid that varies by rounding alone has no reliability; the others keep theirs."""
     a = repeated(n=20, neuroids=3)
-    a.values[:, 1] = 5.0
+    a.values[:, 1] = constant
     for method in ("variance", "split-half"):
         found = reliability(a, method)
         assert np.isnan(found).values.tolist() == [False, True, False]
@@ -129,9 +130,32 @@ def test_bad_calls(repeated):
         reliability(a, "splithalf")
     with pytest.raises(InputError, match="at least 1"):
         reliability(a, splits=0)
+    with pytest.raises(InputError, match="between 0 and 1"):
+        reliability(a, interval=95)
+    with pytest.raises(InputError, match="resamples must be at least 1"):
+        reliability(a, interval=0.95, resamples=0)
     a.values[0, 1] = np.inf
     with pytest.raises(InputError, match=r"infinite for neuroids \['V4.1'\]"):
         reliability(a)
+
+
+@pytest.mark.parametrize("method", ["variance", "split-half"])
+def test_unit_offset_and_type_do_not_matter(repeated, method):
+    """Reliability has no unit; a large common rate costs no digits that matter."""
+    a = repeated(n=40, neuroids=3)
+    found = reliability(a, method, splits=10)
+    np.testing.assert_allclose(reliability(7 * a + 1e6, method, splits=10), found, atol=1e-9)
+    single = reliability(a.astype("float32"), method, splits=10)
+    np.testing.assert_allclose(single, found, atol=1e-5)
+    counts = (10 * a).round().astype("int16")
+    same = reliability(counts.astype(float), method, splits=10)
+    np.testing.assert_array_equal(reliability(counts, method, splits=10), same)
+
+
+def test_few_splits_are_all_taken(repeated):
+    """Three stimuli shown twice split in four ways; asking for more changes nothing."""
+    a = repeated(n=3, neuroids=2, low=2, high=2)
+    np.testing.assert_array_equal(reliability(a, splits=4), reliability(a, splits=1000, seed=9))
 
 
 @pytest.mark.realdata

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import xarray as xr
 
-from neurosage.data.assembly import assembly
+from neurosage.data.assembly import check_assembly
+from neurosage.data.formats.arrays_csv import lost_attributes, read_csv, write_csv
+from neurosage.data.formats.arrays_npz import Held, read_npy, read_npz, write_npz
+from neurosage.data.formats.carrying import without_lost, written_whole
+from neurosage.data.formats.layout import as_ids, lay_out, match_ids
 from neurosage.errors import InputError, unknown
 
-CELLS = ("stimulus", "repetition")  # what a presentation is made of
+SUFFIXES = (".npy", ".npz", ".csv")
 
 
 def read(
@@ -22,33 +25,40 @@ def read(
     dims: Sequence[str] | None = None,
     *,
     stimulus_id: Sequence[str] | npt.NDArray[Any] | None = None,
-    region: npt.ArrayLike,
+    region: str | Sequence[str] | npt.NDArray[Any] | None = None,
     key: str | None = None,
     unit: str | None = None,
-    **coordinates: npt.ArrayLike,
+    coordinates: Mapping[str, str] | None = None,
+    **columns: npt.ArrayLike,
 ) -> xr.DataArray:
     """Read an array of responses as an assembly.
 
     Parameters
     ----------
     path : Path
-        ``.npy``, ``.npz``, or ``.csv``: a table of numbers, or one whose header is
-        ``stimulus_id`` and the neuroids' ids, a row a presentation.
+        ``.npy``, ``.npz``, or ``.csv``: a table of numbers, or one whose header has
+        ``stimulus_id``, perhaps ``repetition``, and the neuroids' ids, a row a
+        presentation. An ``.npz`` that `write` made is an assembly already.
     dims : sequence of str, optional
         Dims of the array: ``neuroid``, and ``presentation`` or ``stimulus`` with or
         without ``repetition``, and ``time_bin`` if there; ``stimulus, neuroid`` if
         omitted. Repetitions that are NaN for every neuroid were not shown, and are
         left out.
     stimulus_id : sequence of str, optional
-        Along ``stimulus`` or ``presentation``; needed unless the csv holds it.
-    region : str or array_like, shape (neuroid,)
-        The area of each neuroid.
+        Along ``stimulus`` or ``presentation``; needed unless the file holds it, which
+        must then hold these stimuli and no others.
+    region : str or array_like, shape (neuroid,), optional
+        The area of each neuroid, needed unless the file holds it; what the file holds
+        besides is kept as ``region_as_stored``.
     key : str, optional
         The array in an ``.npz`` file, needed where it holds several.
     unit : str, optional
         Of the values; kept in ``attrs``.
-    **coordinates : array_like
-        Further coordinates, as in `neurosage.data.assembly.assembly`.
+    coordinates : mapping of str to str, optional
+        Our name of a coordinate to the file's: of an array in an ``.npz`` file, of a
+        column of presentations in a csv.
+    **columns : array_like
+        Further coordinates by name, as long as one of the dims.
 
     Returns
     -------
@@ -71,128 +81,154 @@ def read(
     >>> a.shape, list(a.stimulus_id.values)
     ((3, 1), ['a', 'b', 'c'])
     """
-    values, rows, columns = _read_values(Path(path), key)
-    if rows is not None:
-        stimulus_id = rows if stimulus_id is None else stimulus_id
-        _same_ids(path, rows, stimulus_id)
-        stimulus_id = rows
-        coordinates = {"neuroid_id": columns, **coordinates}
-    if stimulus_id is None:
-        raise InputError(f"{path} holds no stimulus ids; give them as stimulus_id=…")
-    named = _check_dims(path, tuple(dims or ("stimulus", "neuroid")), values)
-    array = xr.DataArray(values, dims=named)
-    _check_count(path, array, stimulus_id)
-    array, ids, repetition = _present(array, np.asarray(stimulus_id, dtype=object))
-    responses = assembly(
-        array.values,
-        tuple(map(str, array.dims)),
-        stimulus_id=ids,
-        region=region,
-        repetition=repetition,
-        **coordinates,  # type: ignore[arg-type]  # names are checked there
+    path = Path(path)
+    held = _read_file(path, key, dict(coordinates or {}))
+    if held.assembly is not None:
+        if dims is not None and tuple(dims) != held.assembly.dims:
+            raise InputError(
+                f"{path} is an assembly with dims {held.assembly.dims}, not {tuple(dims)}; leave "
+                "dims out."
+            )
+        renamed = _renamed(path, held.assembly, coordinates or {})
+        renamed = renamed.assign_attrs({"unit": unit} if unit else {})
+        return _restored(path, renamed, stimulus_id=stimulus_id, region=region)
+    named = _dims(path, held, dims)
+    given: dict[str, Any] = {**held.columns, **columns}
+    if region is not None and np.ndim(region):
+        number = dict(zip(named, held.values.shape, strict=True)).get("neuroid", len(region))
+        given["region"] = _regions(path, region, number)
+    if stimulus_id is not None and "stimulus_id" in given:  # what was shown, each once
+        stimulus_id = list(dict.fromkeys(stimulus_id))
+    responses = lay_out(
+        held.values,
+        named,
+        source=path,
+        columns=given,
+        stimulus_id=stimulus_id,
+        region=None if region is None or "region" in given else str(region),
+        unit=unit,
     )
-    return responses.assign_attrs({"unit": unit} if unit else {})
+    return responses.assign_coords({k: ("presentation", v) for k, v in held.labels.items()})
 
 
-def _read_values(path: Path, key: str | None) -> tuple[Any, Any, Any]:
-    suffix = path.suffix.lower()
+def _dims(path: Path, held: Held, dims: Sequence[str] | None) -> tuple[str, ...]:
+    rows = ("presentation", "neuroid")
+    if "neuroid_id" in held.columns:  # a table with a header: its rows are presentations
+        if dims is not None and tuple(dims) not in (rows, ("stimulus", "neuroid")):
+            raise InputError(
+                f"{path} has a header with stimulus_id, so its dims are {rows}, not {tuple(dims)}; "
+                "leave dims out."
+            )
+        return rows
+    named = tuple(dims or ("stimulus", "neuroid"))
+    if held.values.ndim != len(named):
+        raise InputError(f"{path} has shape {held.values.shape}, but its dims are {named}.")
+    return named
+
+
+def write(assembly: xr.DataArray, path: Path, *, drop: Collection[str] = ()) -> None:
+    """Write an assembly as ``.npz``, ``.csv`` or ``.npy``, whole or not at all.
+
+    Parameters
+    ----------
+    assembly : xarray.DataArray
+        Dims ``presentation × neuroid [× time_bin]``.
+    path : Path
+        Its suffix says the format. An ``.npz`` carries all of it: `read` gives it back as
+        it was, needing nothing else. A ``.csv`` carries values (as float64), stimulus_id,
+        repetition and neuroid_id; an ``.npy`` values alone. A file of that name is
+        replaced.
+    drop : collection of str
+        Coordinates, attributes or ``"name"`` that may be left out where the format
+        cannot carry them; ``"all"`` for any.
+
+    Raises
+    ------
+    InputError
+        If something cannot be carried: all of it is listed, and nothing is written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from neurosage.data.assembly import assembly
+    >>> a = assembly([[1.0, 2.0]], stimulus_id=["cat"], region=["V4", "IT"], depth=[0.5, 0.7])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(a, Path(folder, "a.npz"))
+    ...     read(Path(folder, "a.npz")).identical(a)
+    True
+    """
+    path, suffix = Path(path), _suffix(Path(path))
+    check_assembly(assembly)
+    if suffix == ".npz":
+        return write_npz(assembly, path, drop)
     if suffix == ".csv":
-        return _read_csv(path)
-    if suffix not in (".npy", ".npz"):
-        raise unknown("format of arrays", suffix, [".npy", ".npz", ".csv"])
-    try:
-        _check_magic(path)
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded, None, None
-        with loaded:
-            if key is None and len(loaded.files) == 1:
-                key = loaded.files[0]
-            if key not in loaded.files:
-                raise unknown(f"array in {path.name}", key, loaded.files, "Give it as key = ….")
-            return loaded[key], None, None
-    except InputError:
-        raise
-    except Exception as error:  # headers, zip members and their packing: each has its own
-        said = str(error).rstrip(".")
-        if "allow_pickle" in said:  # numpy's advice is to load it unsafely
-            said = "it holds Python objects; save numbers, by numpy.save"
-        raise InputError(f"{path} cannot be read as an array without pickle: {said}.") from error
+        return write_csv(assembly, path, drop)
+    columns = dict.fromkeys(map(str, assembly.coords), "a coordinate")
+    lost = lost_attributes(assembly)
+    remedy = "; an .npz carries all"
+    without_lost(assembly, columns, lost, carrier="an .npy", drop=drop, remedy=remedy)
+    with written_whole(path) as part:
+        np.save(part, assembly.values, allow_pickle=False)
+    return None
 
 
-def _check_magic(path: Path) -> None:
-    with path.open("rb") as stream:
-        begins = stream.read(6)
-    if not begins.startswith((b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")):
+def _suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise unknown("format of arrays", suffix, SUFFIXES)
+    return suffix
+
+
+def _read_file(path: Path, key: str | None, coordinates: dict[str, str]) -> Held:
+    suffix = _suffix(path)
+    if suffix != ".npz" and key is not None:
+        raise InputError(f"{path} holds one array, so it has no key {key!r}; leave key out.")
+    if suffix == ".csv":
+        return read_csv(path, coordinates)
+    if suffix == ".npz":
+        return read_npz(path, key, coordinates)
+    if coordinates:
         raise InputError(
-            f"{path} cannot be read as an array without pickle: whatever its name, it is no .npy "
-            "or .npz file; save the array by numpy.save."
+            f"{path} holds one array and no coordinates; remove coordinates = {coordinates}."
         )
+    return read_npy(path)
 
 
-def _read_csv(path: Path) -> tuple[Any, Any, Any]:
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            headed = stream.readline().split(",")[0].strip().strip('"') == "stimulus_id"
-        if not headed:
-            return pd.read_csv(path, header=None).to_numpy(dtype=np.float64), None, None
-        table = pd.read_csv(path, dtype={"stimulus_id": str}, index_col="stimulus_id")
-        values = table.to_numpy(dtype=np.float64)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not text in UTF-8 ({error.reason}); save it so.") from error
-    except Exception as error:  # pandas raises what its parser trips over
-        raise InputError(
-            f"{path} is neither a table of numbers nor one with a header "
-            f"stimulus_id,NEUROID,NEUROID,…: {error}"
-        ) from error
-    return values, np.array(table.index.tolist(), object), np.array(table.columns.tolist(), object)
+def _renamed(path: Path, responses: xr.DataArray, coordinates: Mapping[str, str]) -> xr.DataArray:
+    for ours, theirs in coordinates.items():
+        if theirs not in responses.coords:
+            raise unknown(f"coordinate of {path.name}", theirs, responses.coords)
+        if ours != theirs:
+            responses = _aside(responses, ours).rename({theirs: ours})
+    return responses
 
 
-def _same_ids(path: Path, rows: Any, stimulus_id: Any) -> None:
-    own, wanted = pd.Index(pd.unique(rows)), pd.Index(list(stimulus_id))
-    missing, extra = wanted.difference(own, sort=False), own.difference(wanted, sort=False)
-    if len(missing) or len(extra):
-        raise InputError(
-            f"{path} holds responses to {len(own)} stimuli, but {len(wanted)} were shown: "
-            f"{len(missing)} have none (first: {list(missing[:3])}), {len(extra)} were not shown "
-            f"(first: {list(extra[:3])})."
-        )
+def _restored(
+    path: Path,
+    responses: xr.DataArray,
+    *,
+    stimulus_id: Any,
+    region: Any,
+) -> xr.DataArray:
+    """Bring an assembly that a file holds under the stimuli and regions given."""
+    if region is not None:
+        column = _regions(path, region, responses.sizes["neuroid"])
+        if not np.array_equal(responses["region"].values, column):
+            responses = _aside(responses, "region").assign_coords(region=("neuroid", column))
+    if stimulus_id is not None:
+        ids = as_ids(responses["stimulus_id"].values)
+        responses = responses.assign_coords(stimulus_id=("presentation", ids))
+        responses = match_ids(responses, list(dict.fromkeys(stimulus_id)), path)
+    return check_assembly(responses)
 
 
-def _check_dims(path: Path, dims: tuple[str, ...], values: Any) -> tuple[str, ...]:
-    if values.dtype.kind not in "fiub":
-        raise InputError(f"{path} holds {values.dtype} values, but responses must be numbers.")
-    rest = set(dims) - {"neuroid", "time_bin"}
-    ways: list[set[str]] = [{"presentation"}, {"stimulus"}, {"stimulus", "repetition"}]
-    if "neuroid" not in dims or rest not in ways or len(set(dims)) != len(dims):
-        raise InputError(
-            f"dims {dims} of {path} are not understood: give neuroid, one of presentation, "
-            "stimulus, or stimulus and repetition, and time_bin if there, each once."
-        )
-    if values.ndim != len(dims):
-        raise InputError(f"{path} has shape {values.shape}, but its dims are {dims}.")
-    return dims
+def _regions(path: Path, region: Any, number: int) -> npt.NDArray[Any]:
+    column = np.asarray(region, dtype=object)
+    column = np.full(number, column, object) if column.ndim == 0 else column
+    if column.shape != (number,):
+        raise InputError(f"region has shape {column.shape}, but {path} has {number} neuroids.")
+    return column
 
 
-def _check_count(path: Path, array: xr.DataArray, stimulus_id: Any) -> None:
-    dim = "stimulus" if "stimulus" in array.dims else "presentation"
-    if array.sizes[dim] != len(stimulus_id):
-        raise InputError(
-            f"{path} has {array.sizes[dim]} along {dim}, but there are {len(stimulus_id)} "
-            f"stimulus ids (first: {list(stimulus_id[:3])}); shape {array.shape}, "
-            f"dims {tuple(array.dims)}. Are the dims in the right order?"
-        )
-
-
-def _present(array: xr.DataArray, ids: Any) -> tuple[xr.DataArray, Any, Any]:
-    if "repetition" not in array.dims:
-        names = {"stimulus": "presentation"} if "stimulus" in array.dims else {}
-        return array.rename(names), ids, None
-    rest = [dim for dim in array.dims if dim not in CELLS]
-    ordered = array.transpose(*CELLS, *rest)
-    stimuli, repetitions = ordered.shape[:2]
-    flat = ordered.values.reshape(stimuli * repetitions, *ordered.shape[2:])
-    shown = ~np.isnan(flat).all(axis=tuple(range(1, flat.ndim)))
-    repetition = np.tile(np.arange(repetitions), stimuli)[shown]
-    presented = xr.DataArray(flat[shown], dims=("presentation", *rest))
-    return presented, np.repeat(ids, repetitions)[shown], repetition
+def _aside(responses: xr.DataArray, name: str) -> xr.DataArray:
+    return responses.rename({name: f"{name}_as_stored"}) if name in responses.coords else responses

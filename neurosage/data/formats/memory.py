@@ -1,0 +1,34 @@
+"""What does not fit into memory is refused before it is read."""
+
+from __future__ import annotations
+
+from neurosage.errors import InputError
+
+
+def check_free(needed: float, what: str) -> None:
+    """Refuse what does not fit into the memory that is free.
+
+    Parameters
+    ----------
+    needed : float
+        Bytes.
+    what : str
+        That takes them, for the message.
+
+    Raises
+    ------
+    InputError
+        With both numbers.
+
+    Examples
+    --------
+    >>> check_free(1.0, "one byte")
+    """
+    import psutil
+
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise InputError(
+            f"{what} takes {needed / 1e9:.1f} GB, but {free / 1e9:.1f} GB of memory are free; "
+            "select a region or a window where the format can, or read it on a larger machine."
+        )

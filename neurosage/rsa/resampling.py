@@ -1,0 +1,208 @@
+"""Resampled stimuli: how often each is drawn, and similarities under these multiplicities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosage.errors import InputError, unknown
+from neurosage.rsa.backends.base import Floats
+
+COMPARISONS = ("pearson", "cosine")
+
+
+def multiplicities(n_or_groups: int | npt.ArrayLike, samples: int, seed: int) -> Floats:
+    """Draw stimuli, or groups of stimuli, with replacement: how often each is drawn.
+
+    Parameters
+    ----------
+    n_or_groups : int or array_like, shape (n,)
+        How many stimuli; or each stimulus' group, such as its object, where images of one
+        group are not independent: groups are then drawn, with all their stimuli.
+    samples : int
+        How many resamples.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    array of float64, shape (samples, n)
+        Whole numbers, 0 or more; rows sum to n where stimuli are drawn or groups are equal.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to draw, or fewer than one resample is asked for.
+
+    Examples
+    --------
+    >>> multiplicities(4, 2, seed=0).sum(1)
+    array([4., 4.])
+    >>> multiplicities(["a", "a", "b"], 3, seed=0)
+    array([[1., 1., 1.],
+           [1., 1., 1.],
+           [0., 0., 2.]])
+    """
+    if samples < 1:
+        raise InputError(f"resamples must be at least 1, not {samples}.")
+    if isinstance(n_or_groups, int | np.integer):
+        member = np.arange(int(n_or_groups))
+    else:
+        member = np.unique(np.asarray(n_or_groups).astype(str), return_inverse=True)[1].ravel()
+    if not len(member):
+        raise InputError("there are no stimuli to resample.")
+    groups = int(member.max()) + 1
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(groups, np.full(groups, 1.0 / groups), size=samples)
+    weights: Floats = drawn[:, member].astype(np.float64)
+    return weights
+
+
+def weighted_similarity(
+    x: Floats, y: Floats, weights: Floats, comparison: str = "pearson"
+) -> Floats:
+    """Compare two RDMs under every resample of their stimuli, self-pairs excluded.
+
+    A stimulus drawn twice is two stimuli whose distance to each other is left out. With w
+    the multiplicities, every sum over pairs is a quadratic form such as ``wᵀ(X∘Y)w``, so all
+    resamples together cost a few products of shape (B, n) × (n, n).
+
+    Parameters
+    ----------
+    x, y : array of float64, shape (n, n)
+        Symmetric; diagonals are not looked at. For Spearman give ranks.
+    weights : array of float64, shape (B, n)
+        From `multiplicities`; 0 leaves a stimulus out.
+    comparison : {"pearson", "cosine"}
+        Over the pairs of different stimuli.
+
+    Returns
+    -------
+    array of float64, shape (B,)
+        In [-1, 1]; NaN where a resample leaves no distances that vary.
+
+    Raises
+    ------
+    InputError
+        If the comparison has no such form.
+
+    References
+    ----------
+    Nili et al. 2014, "A toolbox for representational similarity analysis" (the bootstrap).
+
+    Examples
+    --------
+    >>> x = np.array([[0.0, 1, 2], [1, 0, 4], [2, 4, 0]])
+    >>> weighted_similarity(x, 3 * x + 1, np.ones((1, 3))).round(6)
+    array([1.])
+    """
+    if comparison not in COMPARISONS:
+        raise unknown("comparison under resampling", comparison, COMPARISONS)
+    centred = comparison == "pearson"
+    x, y = standardised(x, centred), standardised(y, centred)
+    weights = np.asarray(weights, np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pairs = weights.sum(1) ** 2 - (weights * weights).sum(1)
+        cross, own_x, own_y = (_form(a * b, weights) / pairs for a, b in ((x, y), (x, x), (y, y)))
+        if centred:
+            mean_x, mean_y = _form(x, weights) / pairs, _form(y, weights) / pairs
+            cross, own_x, own_y = (
+                cross - mean_x * mean_y,
+                own_x - mean_x * mean_x,
+                own_y - mean_y * mean_y,
+            )
+        # Standardised on the whole set, so that rounding is measured against 1.
+        flat = ~((own_x > 1e-12) & (own_y > 1e-12) & (pairs > 0))
+        similarity: Floats = np.clip(cross / np.sqrt(own_x * own_y), -1.0, 1.0)
+    similarity[flat] = np.nan
+    return similarity
+
+
+def standardised(square: Floats, centred: bool) -> Floats:
+    """Copy an RDM, zero its diagonal, centre and scale the rest: the comparison stays.
+
+    Parameters
+    ----------
+    square : array of float64, shape (n, n)
+        Symmetric.
+    centred : bool
+        Whether the comparison takes the mean out.
+
+    Returns
+    -------
+    array of float64, shape (n, n)
+        Pairs of mean 0 (if centred) and mean square 1; all 0 where they do not vary.
+
+    Examples
+    --------
+    >>> standardised(np.array([[0.0, 2.0], [2.0, 0.0]]), centred=False)
+    array([[0., 1.],
+           [1., 0.]])
+    """
+    n = len(square)
+    out = np.array(square, np.float64)
+    np.fill_diagonal(out, 0.0)
+    count = max(n * (n - 1), 1)
+    size = float(np.abs(out).max(initial=0.0))
+    if centred:
+        out -= out.sum() / count
+        np.fill_diagonal(out, 0.0)
+    scale = float(np.sqrt(np.square(out).sum() / count))
+    # What is left of a constant RDM after centring is rounding: zero it.
+    if scale <= 1e-14 * size:
+        return np.zeros_like(out)
+    out /= scale
+    return out
+
+
+def _form(square: Any, weights: Floats) -> Floats:
+    form: Floats = np.einsum("bi,bi->b", weights @ square, weights)
+    return form
+
+
+def percentile_interval(resampled: Floats, interval: float) -> tuple[float, float]:
+    """Return the ends of a percentile interval, NaN left out.
+
+    Parameters
+    ----------
+    resampled : array of float64, shape (B,)
+        The estimate in each resample.
+    interval : float
+        How much it covers, above 0 and below 1.
+
+    Returns
+    -------
+    tuple of two float
+        Low and high; NaN where more than one in ten resamples has no estimate.
+
+    Raises
+    ------
+    InputError
+        If `interval` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> percentile_interval(np.arange(101.0), 0.5)
+    (25.0, 75.0)
+    """
+    check_interval(interval)
+    found = resampled[~np.isnan(resampled)]
+    if len(found) < 0.9 * len(resampled) or not len(found):
+        return float("nan"), float("nan")
+    tail = 50.0 * (1.0 - interval)
+    low, high = np.percentile(found, [tail, 100.0 - tail])
+    return float(low), float(high)
+
+
+def check_interval(interval: float) -> None:
+    """Refuse a share that an interval cannot cover.
+
+    Raises
+    ------
+    InputError
+        If it is not between 0 and 1.
+    """
+    if not 0.0 < interval < 1.0:
+        raise InputError(f"interval must be between 0 and 1, such as 0.95, not {interval!r}.")

@@ -1,0 +1,1 @@
+"""The images of the teacher ``macaque-hvm``; everything is in ``card.toml``."""

@@ -1,0 +1,173 @@
+"""Crossnobis against rsatoolbox, its bias against truth, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import squareform
+
+from neurosage.data.assembly import assembly
+from neurosage.errors import InputError
+from neurosage.rsa.crossnobis import balanced_folds
+from neurosage.rsa.noise_precision import precision_root, shrunk_covariance
+from neurosage.rsa.presentations import Repeated
+from neurosage.rsa.rdm import rdms
+
+
+def trials(counts, neuroids=7, noise=1.0, seed=0, offset=100.0):
+    """Make ragged repetitions of stimuli in a scrambled order, with their true patterns."""
+    rng = np.random.default_rng(seed)
+    counts = np.asarray(counts)
+    true = rng.normal(size=(len(counts), neuroids)) + offset
+    values = np.repeat(true, counts, axis=0)
+    mixing = np.eye(neuroids) + 0.3 * rng.normal(size=(neuroids, neuroids))
+    values = values + noise * rng.normal(size=values.shape) @ mixing
+    names = np.repeat([f"s{k}" for k in range(len(counts))], counts)
+    repetition = np.concatenate([np.arange(count) for count in counts])
+    order = rng.permutation(len(names))
+    made = assembly(
+        values[order], stimulus_id=names[order], region="V4", repetition=repetition[order]
+    )
+    return made, true
+
+
+def theirs(responses, ids, fold, noise=None, method="crossnobis"):
+    """Compute rsatoolbox's crossnobis RDM, rows in the order of `ids`."""
+    from rsatoolbox.data.dataset import Dataset
+    from rsatoolbox.rdm.calc import calc_rdm
+    from rsatoolbox.rdm.calc_unbalanced import calc_rdm_unbalanced
+
+    number = {name: k for k, name in enumerate(ids)}
+    # As floats: rsatoolbox writes NaN into arrays of the descriptors' own type.
+    stimulus = [float(number[name]) for name in responses.stimulus_id.values]
+    descriptors = {"stimulus": stimulus, "fold": [float(each) for each in fold]}
+    data = Dataset(responses.values.copy(), obs_descriptors=descriptors)
+    calc = calc_rdm_unbalanced if method == "ragged" else calc_rdm
+    made = calc(data, method="crossnobis", descriptor="stimulus", cv_descriptor="fold", noise=noise)
+    return squareform(made.dissimilarities[0])
+
+
+def precision_matrix(responses, precision):
+    """Return the precision used, shape (p, p)."""
+    root = precision_root(Repeated(responses).region("V4"), precision)
+    return np.diag(root**2) if root.ndim == 1 else root @ root.T
+
+
+@pytest.mark.parametrize("precision", ["none", "diagonal", "shrinkage"])
+def test_balanced_repetitions_are_rsatoolbox_s_leave_one_out(precision):
+    """With each repetition once per stimulus, the closed form is the mean over its folds."""
+    responses, _ = trials([5] * 12)
+    mine = rdms(responses, "crossnobis", precision=precision)
+    noise = None if precision == "none" else precision_matrix(responses, precision)
+    expected = theirs(responses, mine.stimulus_id_i.values, responses.repetition.values, noise)
+    np.testing.assert_allclose(mine.values[0], expected, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("precision", ["none", "diagonal", "shrinkage"])
+def test_ragged_repetitions_are_rsatoolbox_s_unbalanced(precision):
+    """Ragged repetitions are independent: only a presentation with itself is left out."""
+    responses, _ = trials([2, 3, 5, 4, 2, 7])
+    mine = rdms(responses, "crossnobis", precision=precision)
+    noise = None if precision == "none" else precision_matrix(responses, precision)
+    fold = np.arange(len(responses))
+    expected = theirs(responses, mine.stimulus_id_i.values, fold, noise, "ragged")
+    np.testing.assert_allclose(mine.values[0], expected, rtol=1e-8, atol=1e-9)
+
+
+def test_shrunk_covariance_is_rsatoolbox_s():
+    """The covariance of residuals is shrunk by the same share as rsatoolbox's shrinkage_diag."""
+    from rsatoolbox.data.noise import cov_from_residuals
+
+    residuals = np.random.default_rng(3).normal(size=(60, 5)) @ np.triu(np.ones((5, 5)))
+    residuals -= residuals.mean(0)
+    expected = cov_from_residuals(residuals, dof=48, method="shrinkage_diag")
+    np.testing.assert_allclose(shrunk_covariance(residuals, 48), expected, rtol=1e-12)
+
+
+def test_noise_adds_nothing_on_average():
+    """The mean over recordings is the true squared distance; plain distances are too large."""
+    made = [trials([4, 2, 6, 3], noise=2.0, seed=seed, offset=0.0) for seed in range(60)]
+    gaps = {}
+    for distance in ("crossnobis", "euclidean"):
+        found = [
+            rdms(each, distance)[0] - rdms(true_of(true), "euclidean")[0] for each, true in made
+        ]
+        gaps[distance] = np.array(found)[:, *np.triu_indices(4, 1)].mean(1)
+    error = gaps["crossnobis"].std() / np.sqrt(len(made))
+    assert abs(gaps["crossnobis"].mean()) < 3 * error
+    assert gaps["euclidean"].mean() > 10 * error
+
+
+def true_of(true):
+    """Make an assembly of true patterns."""
+    return assembly(true, stimulus_id=[f"s{k}" for k in range(len(true))], region="V4")
+
+
+def test_normalise_noise_is_the_diagonal_precision():
+    """Neuroids divided by their pooled SD over repetitions are weighed by its precision."""
+    responses, _ = trials([3, 4, 5, 4])
+    expected = rdms(responses, "crossnobis", precision="diagonal")
+    np.testing.assert_allclose(rdms(responses, "crossnobis", normalise="noise"), expected)
+
+
+def test_categories_average_stimuli_without_taking_their_differences_for_noise():
+    """A category's pattern is the mean of its stimuli; with no noise, euclidean is the same."""
+    responses, _ = trials([3] * 6, noise=0.0)
+    number = np.array([int(name[1:]) for name in responses.stimulus_id.values])
+    responses = responses.assign_coords(category=("presentation", np.array(["x", "y"])[number % 2]))
+    mine = rdms(responses, "crossnobis", by="category")
+    expected = rdms(responses, "euclidean", by="category")
+    order = [list(expected.stimulus_id_i.values).index(name) for name in mine.stimulus_id_i.values]
+    np.testing.assert_allclose(mine[0], expected[0].values[np.ix_(order, order)], atol=1e-9)
+
+
+def test_missing_single_responses_count_neuroid_by_neuroid():
+    """A neuroid's lost trial is left out of its own products; distances stay unbiased."""
+    responses, _ = trials([4, 4, 4], noise=0.0)
+    lost = responses.copy(deep=True)
+    lost.values[2, 3] = np.nan
+    np.testing.assert_allclose(rdms(lost, "crossnobis"), rdms(responses, "crossnobis"), atol=1e-9)
+    with pytest.raises(InputError, match="precision='diagonal'"):
+        rdms(trials_with_gap(), "crossnobis", precision="shrinkage")
+
+
+def trials_with_gap():
+    """Make noisy repetitions, one response missing."""
+    responses, _ = trials([4, 4, 4])
+    responses.values[2, 3] = np.nan
+    return responses
+
+
+def test_a_stimulus_shown_once_is_named_and_refused():
+    """Where R is 1 there is no product of different repetitions."""
+    responses, _ = trials([3, 1, 2, 4])
+    with pytest.raises(InputError, match=r"1 of 4 have one \(first: \['s1'\]\)"):
+        rdms(responses, "crossnobis")
+    left = rdms(responses, "crossnobis", nan="drop-stimulus")
+    assert sorted(left.stimulus_id_i.values) == ["s0", "s2", "s3"]
+    assert '"s1"' in left.attrs["dropped"]
+
+
+def test_constant_neuroids_have_no_precision():
+    """A neuroid that does not vary over repetitions is named."""
+    responses, _ = trials([3, 3, 3])
+    responses.values[:, 2] = 1.0
+    with pytest.raises(InputError, match=r"constant over repetitions \(first: \['V4.2'\]\)"):
+        rdms(responses, "crossnobis", precision="diagonal")
+
+
+def test_folds_are_seen_only_where_every_label_comes_once():
+    """Labels that repeat or lack make repetitions independent."""
+    responses, _ = trials([3, 3, 3])
+    assert balanced_folds(Repeated(responses).region("V4")) == 3
+    same = responses.assign_coords(repetition=("presentation", np.zeros(9, int)))
+    assert balanced_folds(Repeated(same).region("V4")) == 0
+
+
+def test_arguments_are_checked():
+    """Unknown precision, and precision without crossnobis, are refused."""
+    responses, _ = trials([2, 2, 2])
+    with pytest.raises(InputError, match="unknown precision 'full'"):
+        rdms(responses, "crossnobis", precision="full")
+    with pytest.raises(InputError, match="belongs to distance='crossnobis'"):
+        rdms(responses, "euclidean", precision="diagonal")
