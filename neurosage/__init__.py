@@ -34,8 +34,14 @@ if TYPE_CHECKING:
     from neurosage.models.record import record
     from neurosage.models.source import load_model
     from neurosage.nas.search import resume, search
+    from neurosage.report.check import check
+    from neurosage.rsa.ceiling import noise_ceiling
+    from neurosage.rsa.curves import reliability_curve
+    from neurosage.rsa.noise_corrected import noise_corrected
     from neurosage.rsa.rdm import rdms
-    from neurosage.rsa.reliability import reliability
+    from neurosage.rsa.rdm_reliability import rdm_reliability
+    from neurosage.rsa.reliability import BRAIN_SCORE, reliability
+    from neurosage.rsa.selecting import select_reliable
     from neurosage.rsa.similarity import similarity
     from neurosage.scoring.network import score
     from neurosage.scoring.result import Score
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BRAIN_SCORE",
     "NeurosageError",
     "Preprocessing",
     "Score",
@@ -51,19 +58,25 @@ __all__ = [
     "assembly",
     "average_repetitions",
     "average_time",
+    "check",
     "list_stimuli",
     "list_teachers",
     "load_model",
     "load_stimuli",
     "load_teacher",
+    "noise_ceiling",
+    "noise_corrected",
+    "rdm_reliability",
     "rdms",
     "record",
     "register_teacher",
     "reliability",
+    "reliability_curve",
     "resume",
     "score",
     "search",
     "select",
+    "select_reliable",
     "similarity",
 ]
 
@@ -84,8 +97,14 @@ _MODULES = {
     "neurosage.models.record": ("record",),
     "neurosage.models.source": ("load_model",),
     "neurosage.nas.search": ("resume", "search"),
+    "neurosage.report.check": ("check",),
+    "neurosage.rsa.ceiling": ("noise_ceiling",),
+    "neurosage.rsa.curves": ("reliability_curve",),
+    "neurosage.rsa.noise_corrected": ("noise_corrected",),
     "neurosage.rsa.rdm": ("rdms",),
-    "neurosage.rsa.reliability": ("reliability",),
+    "neurosage.rsa.rdm_reliability": ("rdm_reliability",),
+    "neurosage.rsa.reliability": ("BRAIN_SCORE", "reliability"),
+    "neurosage.rsa.selecting": ("select_reliable",),
     "neurosage.rsa.similarity": ("similarity",),
     "neurosage.scoring.network": ("score",),
     "neurosage.scoring.result": ("Score",),

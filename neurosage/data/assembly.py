@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from neurosage.data.unfolding import check_dims, unfold
 from neurosage.errors import InputError, unknown
 
 DIMS = ("presentation", "neuroid", "time_bin")
@@ -49,9 +50,9 @@ def assembly(
     values : array_like
         Responses, with the dims named in `dims`, in any order.
     dims : sequence of str
-        The names of the dims of `values`: ``presentation`` and ``neuroid``, and
-        ``time_bin`` where responses are resolved in time.
-    stimulus_id : array_like, shape (presentation,)
+        The names of the dims of `values`: ``neuroid``; ``presentation``, or ``stimulus``
+        with or without ``repetition`` (NaN where not shown); and ``time_bin`` if there.
+    stimulus_id : array_like, shape (presentation,) or (stimulus,)
         What was shown; presentations of one stimulus share its id.
     region : str or array_like, shape (neuroid,)
         The area or layer of each neuroid; one string stands for all.
@@ -83,16 +84,22 @@ def assembly(
     >>> a.dims, list(a.neuroid_id.values)
     (('presentation', 'neuroid'), ['V4.0', 'V4.1'])
     """
-    _check_dims(tuple(dims), data := np.asarray(values))
+    check_dims(tuple(dims), data := np.asarray(values))
     sizes = dict(zip(dims, data.shape, strict=True))
+    shown = "stimulus" if "stimulus" in dims else "presentation"
     regions = _column("region", region, sizes["neuroid"], broadcast=True)
-    ids = _column("stimulus_id", stimulus_id, sizes["presentation"])
+    ids = _column("stimulus_id", stimulus_id, sizes[shown])
     if nameless := int(pd.isna(ids).sum()):
         raise InputError(f"{nameless} of {len(ids)} stimulus ids are missing; name each stimulus.")
+    if "repetition" in dims and (repetition is not None or len(set(ids)) < len(ids)):
+        raise InputError(
+            "with a dim 'repetition' each stimulus id stands once and repetition=… is not given; "
+            "else name the presentations: dims ('presentation', 'neuroid')."
+        )
     numbered = [f"{r}.{i}" for r, i in zip(regions, _count(regions), strict=True)]
     coords: dict[str, Any] = {
-        "stimulus_id": ("presentation", ids),
-        "repetition": ("presentation", _count(ids) if repetition is None else repetition),
+        "stimulus_id": (shown, ids),
+        "repetition": (shown, _count(ids) if repetition is None else repetition),
         "neuroid_id": ("neuroid", numbered if neuroid_id is None else neuroid_id),
         "region": ("neuroid", regions),
     }
@@ -102,20 +109,8 @@ def assembly(
     for key, entry in coords.items():
         if isinstance(entry, tuple):
             coords[key] = (entry[0], _column(key, entry[1], sizes[entry[0]]))
-    array = xr.DataArray(data, dims=tuple(dims), coords=coords, name=name)
-    return check_assembly(array.transpose(*[dim for dim in DIMS if dim in sizes]))
-
-
-def _check_dims(dims: tuple[str, ...], data: np.ndarray[Any, Any]) -> None:
-    if set(dims) not in ({"presentation", "neuroid"}, set(DIMS)) or len(set(dims)) != len(dims):
-        raise InputError(
-            f"dims {dims} are not those of an assembly: give presentation and neuroid, "
-            "and time_bin where responses are resolved in time, each once."
-        )
-    if data.ndim != len(dims):
-        raise InputError(f"values have shape {data.shape}, but {len(dims)} dims are named: {dims}.")
-    if data.dtype.kind not in "fiub":
-        raise InputError(f"responses must be numbers, but have dtype {data.dtype}.")
+    array = unfold(xr.DataArray(data, dims=tuple(dims), coords=coords, name=name))
+    return check_assembly(array.transpose(*[dim for dim in DIMS if dim in array.dims]))
 
 
 def _column(key: str, value: Any, length: int, *, broadcast: bool = False) -> Any:

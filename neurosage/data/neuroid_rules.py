@@ -15,7 +15,7 @@ from neurosage.data.response_facts import ResponseFacts, stimulus_means
 from neurosage.data.units import is_rate
 
 FEW_SITES, TOO_FEW_SITES = 10, 3  # Pearson over 2 values is always -1 or 1
-TWICE = 0.999
+TWICE, EVENTS = 0.999, 10  # so many stimuli must differ from the others in both
 MANY_TWICE = 0.1  # of a region: then it is the RDM that changes, not a detail
 TOP_SHARE, TOP_VALUES = 0.05, 20  # fewer different values pile up at the top by themselves
 SPARSE = 0.01
@@ -173,9 +173,9 @@ def _twice(examined: Examined) -> Iterator[Finding]:
 
 def _equal_pairs(examined: Examined) -> list[tuple[int, int, float]]:
     """Pairs of neuroids whose means over stimuli are equal but for scale and offset."""
-    sketch, table = examined.facts.sketch, examined.facts.neuroids
-    lively = np.flatnonzero((table["distinct"].to_numpy() >= TOP_VALUES / 2) & sketch.any(1))
-    if len(examined.facts.ids) < 10 or len(lively) < 2:
+    sketch = examined.facts.sketch
+    lively = np.flatnonzero(sketch.any(1))
+    if len(examined.facts.ids) < EVENTS or len(lively) < 2:
         return []
     found = []
     for start in range(0, len(lively), 512):
@@ -199,11 +199,15 @@ def _verified(examined: Examined, pairs: list[tuple[int, int]]) -> list[tuple[in
         for a, b in some:
             two = means[:, [columns.index(a), columns.index(b)]]
             two = two[np.isfinite(two).all(1)]
-            events = min(len(np.unique(two[:, k])) for k in (0, 1)) if len(two) else 0
             # Two neuroids with a spike or two at the same stimuli are no copies.
-            if events >= TOP_VALUES / 2 and (r := _pearson(two)) > TWICE:
+            if min(map(_events, two.T)) >= EVENTS and (r := _pearson(two)) > TWICE:
                 kept.append((a, b, r))
     return kept
+
+
+def _events(means: Any) -> int:
+    """How many stimuli have another response than the most frequent one."""
+    return len(means) - int(np.unique(means, return_counts=True)[1].max(initial=0))
 
 
 def _pearson(two: Any) -> float:

@@ -239,7 +239,7 @@ def _region(chosen: ArrayFound | None, found: Contents, region: str | None) -> I
     if found.region or (chosen is not None and chosen.says_region):
         return
     if region is None:
-        yield '# Where all of them lie, such as "IT". Where regions differ: neuroid_table = { file = … },'
+        yield '# Where all of them lie, such as "IT". Several: neuroid_table = { file = … },'
         yield "# a CSV file with a row a neuroid, in the order of the responses: column region."
     yield line("neuroids", {"region": region or UNKNOWN})
 

@@ -141,9 +141,10 @@ def _rdms(checked: Check) -> Iterator[str]:
     if (how := found.attrs.get("normalise")) in NORMALISED:
         made += f" of {NORMALISED[how]}"
     caption = (
-        f"{made.capitalize()}; stimuli {order}. Colours are ranks among a region's pairs: dark is "
-        "alike. Dark squares along the diagonal are categories that the region holds together."
+        f"{made.capitalize()}; stimuli {order}. Colours are ranks within a region: dark is alike."
     )
+    if column is not None:
+        caption += " A dark square along the diagonal is a category that the region holds together."
     alt = f"RDMs of {', '.join(checked.measures.regions)}."
     yield section("RDMs", figure_html(plot_rdms(found, labels), alt, caption))
 

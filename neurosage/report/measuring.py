@@ -18,6 +18,7 @@ from neurosage.report.measures import KINDS, Measures
 
 Progress = Callable[[str, int, int], None]
 RESAMPLES = 200  # the interval's first two digits; a teacher is checked within a minute
+CURVE_SPLITS = 10  # of each size; a curve has a dozen
 CURVES = (("sites", "rdm"), ("repetitions", "rdm"), ("repetitions", "neuroids"))
 
 
@@ -151,7 +152,14 @@ class _Work:
         for over, of in CURVES if self.teacher.assembly is not None else ():
             found = self.attempt(
                 f"curve of {of} over {over}",
-                partial(reliability_curve, self.teacher, over=over, of=of, seed=self.seed),
+                partial(
+                    reliability_curve,
+                    self.teacher,
+                    over=over,
+                    of=of,
+                    splits=CURVE_SPLITS,
+                    seed=self.seed,
+                ),
             )
             if found is not None and found["measured"].notnull().any():
                 self.found["curves"][over, of] = found  # else its reason stands elsewhere

@@ -20,6 +20,8 @@ TITLES = {"rdm": "RDM", "neuroids": "median neuroid"}
 SERIES = (
     (BLUE, "o"), (ORANGE, "s"), (GREEN, "D"), (PURPLE, "^"), ("#56b4e9", "v"), (INK, "P"),
 )  # fmt: skip
+CELLS = 400  # rows of an RDM that a picture can show
+LONGEST = 24  # letters of a category's name
 COLUMNS = 3  # panels side by side
 NAMED_BLOCKS = 14  # categories that find room on an axis
 
@@ -59,8 +61,8 @@ def plot_reliabilities(reliability: xr.DataArray) -> Figure:
 def plot_rdms(rdms: xr.DataArray, labels: Sequence[Any] | npt.NDArray[Any] | None = None) -> Figure:
     """Draw the RDM of each region, stimuli sorted by category.
 
-    Distances are shown as ranks (0 the most alike pair, 1 the least): their order is what
-    comparisons look at most, and one outlier would hide the others.
+    Distances are shown as ranks (0 the most alike pair, 1 the least), for one outlier would
+    hide all others. Of many stimuli, blocks of pairs are averaged first.
 
     Parameters
     ----------
@@ -78,12 +80,18 @@ def plot_rdms(rdms: xr.DataArray, labels: Sequence[Any] | npt.NDArray[Any] | Non
     names = None if labels is None else np.asarray([str(label) for label in labels], object)
     order = np.arange(count) if names is None else np.argsort(names, kind="stable")
     figure, axes = _panels(rdms.sizes["region"], 3.2, 3.8)
-    image = None
+    image, step = None, -(-count // CELLS)
     for place, (axis, region) in enumerate(zip(axes, rdms["region"].values, strict=True)):
-        square = rdms.isel(region=place).values[np.ix_(order, order)]
+        square = _coarse(rdms.isel(region=place).values[np.ix_(order, order)], step)
+        end = len(square) * step - 0.5  # ticks stay numbers of stimuli
         image = axis.imshow(
-            _ranks(square), cmap="cividis", vmin=0, vmax=1, interpolation="antialiased"
+            *(_ranks(square, diagonal=step > 1), "cividis"),
+            vmin=0,
+            vmax=1,
+            extent=(-0.5, end, end, -0.5),
         )
+        axis.set_xlim(-0.5, count - 0.5)
+        axis.set_ylim(count - 0.5, -0.5)
         axis.set_title(str(region), fontsize=10, color=INK, loc="left")
         axis.grid(visible=False)
         axis.spines[:].set_visible(False)
@@ -95,16 +103,33 @@ def plot_rdms(rdms: xr.DataArray, labels: Sequence[Any] | npt.NDArray[Any] | Non
             _mark_blocks(axis, names[order], named=place % COLUMNS == 0)
     assert image is not None  # an array of RDMs has a region
     bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02, aspect=30)
-    bar.set_label("distance, as rank among pairs", fontsize=9.5, color=INK)
+    cells = "pairs" if step == 1 else f"means of {step} × {step} pairs"
+    bar.set_label(f"distance, as rank among {cells}", fontsize=9, color=INK)
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=INK, labelsize=9, length=3)
     return figure
 
 
-def _ranks(square: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _coarse(square: npt.NDArray[np.float64], step: int) -> npt.NDArray[np.float64]:
+    """Average over blocks of step × step pairs, self-pairs left out; a screen shows no more."""
+    if step == 1:
+        return square
+    count = len(square)
+    size = -(-count // step)
+    padded = np.full((size * step, size * step), np.nan)
+    padded[:count, :count] = square
+    padded[np.diag_indices(len(padded))] = np.nan
+    blocks = padded.reshape(size, step, size, step)
+    there = np.isfinite(blocks)
+    number = there.sum((1, 3))
+    total = np.where(there, blocks, 0.0).sum((1, 3))
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+
+
+def _ranks(square: npt.NDArray[np.float64], *, diagonal: bool) -> npt.NDArray[np.float64]:
     from scipy.stats import rankdata
 
-    upper = np.triu_indices(len(square), 1)
+    upper = np.triu_indices(len(square), 0 if diagonal else 1)
     values = square[upper]
     ranks = np.full(len(values), np.nan)
     there = np.isfinite(values)
@@ -124,7 +149,7 @@ def _mark_blocks(axis: Axes, names: npt.NDArray[Any], *, named: bool) -> None:
             axis.axhline(edge - 0.5, color="white", lw=0.6)
             axis.axvline(edge - 0.5, color="white", lw=0.6)
     middles = [(a + b - 1) / 2 for a, b in itertools.pairwise(blocks)]
-    shown = [str(names[int(m)]) for m in middles]
+    shown = [_cut(str(names[int(m)])) for m in middles]
     longest = max(len(name) for name in shown)
     few = len(middles) <= NAMED_BLOCKS
     if few:
@@ -134,6 +159,10 @@ def _mark_blocks(axis: Axes, names: npt.NDArray[Any], *, named: bool) -> None:
         axis.set_xticks([])
         axis.set_yticks([])
         axis.set_xlabel(f"{len(middles)} categories, by name", fontsize=9, color=INK)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 def plot_rdm_reliability(kinds: Mapping[str, xr.Dataset]) -> Figure:
@@ -160,7 +189,7 @@ def plot_rdm_reliability(kinds: Mapping[str, xr.Dataset]) -> Figure:
         colour, marker = KINDS[kind]
         y = len(rows) - 1 - place
         if np.isnan(value):
-            axis.text(0.01, y, "not estimable", va="center", fontsize=9, color=MUTED)
+            axis.text(0.01, y, "not estimable", va="center", fontsize=9, color=INK, alpha=0.7)
             continue
         spread = np.nan_to_num([[max(value - low, 0.0)], [max(high - value, 0.0)]])
         axis.errorbar(value, y, xerr=spread, fmt=marker, color=colour, ms=7, capsize=3, lw=1.8)

@@ -133,6 +133,11 @@ class Repeated:
         return self._responses["repetition"].values[self._order][rows]
 
     @property
+    def size(self) -> int:
+        """How many single responses there are."""
+        return int(self._responses.size)
+
+    @property
     def averaged_hint(self) -> str:
         """Say that the file holds only averages, where the card says so."""
         held = str(self._responses.attrs.get("repetitions", ""))

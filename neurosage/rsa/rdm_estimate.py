@@ -122,8 +122,9 @@ class Estimator:
             Before anything is computed.
         """
         n = len(self.patterns.stimulus_ids)
+        held = 4 * self._repeated.size if self._repeated else 0
         check_memory(
-            8 * (8 * n * n + 4 * resamples * n),
+            8 * (11 * n * n + 7 * resamples * n + held),
             f"RDMs of halves of {n} stimuli and {resamples} resamples",
             "Take fewer stimuli with select, or fewer resamples.",
         )

@@ -107,3 +107,30 @@ def test_align_refuses_a_mismatch() -> None:
 def test_regions_come_in_order_of_appearance() -> None:
     """Regions are not sorted: the order is the assembly's."""
     assert region_names(made(region=["V4", "IT"])) == ("V4", "IT")
+
+
+def test_repetitions_may_be_a_dim():
+    """Stimulus × neuroid × repetition, in any order, gives the presentations one by one."""
+    values = np.arange(12.0).reshape(2, 2, 3)
+    values[1, :, 2] = np.nan
+    given = assembly(
+        values.transpose(1, 2, 0),
+        ("neuroid", "repetition", "stimulus"),
+        stimulus_id=["a", "b"],
+        region="V4",
+        object=("stimulus", ["cat", "dog"]),
+    )
+    assert given.dims == ("presentation", "neuroid")
+    assert given.stimulus_id.values.tolist() == ["a", "a", "a", "b", "b"]
+    assert given.repetition.values.tolist() == [0, 1, 2, 0, 1]
+    assert given.object.values.tolist() == ["cat"] * 3 + ["dog"] * 2
+    np.testing.assert_array_equal(given.values[3], values[1, :, 0])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"stimulus_id": ["a", "a"]}, {"stimulus_id": ["a", "b"], "repetition": [0, 1]}]
+)
+def test_repetitions_are_said_once(wrong):
+    """By the dim, or by presentations that share an id: not by both."""
+    with pytest.raises(InputError, match="with a dim 'repetition' each stimulus id stands once"):
+        assembly(np.ones((2, 1, 2)), ("stimulus", "neuroid", "repetition"), region="V4", **wrong)

@@ -180,6 +180,17 @@ def test_neuroids_recorded_twice():
     assert many.place.startswith("4 pairs")
 
 
+@pytest.mark.parametrize("rate", [0.2, 3.0])
+def test_copies_of_slow_neuroids(rate):
+    """A copy is found among small counts too, where few values are different."""
+
+    def make(values):
+        values[:, 4] = values[:, 1]
+
+    assert only(changed(make, rate=rate), "neuroid-twice").place == "pair V4.1 = V4.4"
+    assert "neuroid-twice" not in rules(changed(lambda values: None, rate=rate))
+
+
 def test_neuroids_with_a_shared_spike_are_no_copies():
     """Two neuroids that fired once, at the same stimulus, correlate at 1 by chance."""
 
@@ -366,6 +377,12 @@ def test_copied_trials_and_responses():
 
     assert only(changed(trial), "copied-trial").place == "stimulus s001"
     assert only(changed(response), "copied-response").severity == "error"
+
+
+def test_equal_responses_by_chance():
+    """A handful of neuroids with small counts give equal responses without being copies."""
+    found = response_findings(recorded(rate=1.5)[:, 8:14])
+    assert not {"copied-trial", "copied-response"} & rules(found)
 
 
 def timed(edges):

@@ -57,6 +57,14 @@ def test_windows_past_what_was_observed_are_nan():
     )
 
 
+def test_a_window_that_ends_past_what_was_observed_is_nan():
+    """Both ends of the window must lie within one interval."""
+    counts = count_spikes([[0.98]] * 2, [0.9], observed=[[[0.0, 1.0]], [[0.0, 1.07]]])
+    np.testing.assert_array_equal(counts[0, :, 0], [np.nan, 1])
+    early = count_spikes([[0.98]], [0.9], observed=[[[0.98, 2.0]]])
+    assert np.isnan(early).all()
+
+
 def test_nan_is_padding():
     """Spike times padded with NaN to one length count as if they were not."""
     padded = np.array([[0.1, np.nan, np.nan], [0.16, 0.08, 0.1]])

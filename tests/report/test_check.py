@@ -179,6 +179,40 @@ def test_rdms_are_sorted_by_label():
     assert [t.get_text() for t in plots.plot_rdms(rdms).axes[0].get_yticklabels()] == []
 
 
+def test_large_rdms_are_averaged_in_blocks(monkeypatch):
+    """Blocks of pairs are shown, self-pairs left out, and ticks still count stimuli."""
+    monkeypatch.setattr(plots, "CELLS", 2)
+    near = np.ones((5, 5)) - np.eye(5)
+    near[:3, 3:] = near[3:, :3] = 3
+    rdms = xr.DataArray(near[None], dims=("region", "stimulus_i", "stimulus_j"),
+                        coords={"region": ["V4"]})  # fmt: skip
+    axis = plots.plot_rdms(rdms, list("aaabb")).axes[0]
+    shown = axis.images[0].get_array()
+    np.testing.assert_allclose(shown, [[0.25, 1.0], [1.0, 0.25]])
+    assert list(axis.get_xticks()) == [1.0, 3.5]
+    assert axis.get_xlim() == (-0.5, 4.5)
+
+
+def test_curves_show_what_was_measured_and_what_was_not():
+    """A panel a curve, a series a region; measured, foretold, and all that was recorded."""
+    both = ("region", "size")
+    curve = xr.Dataset(
+        {
+            "measured": (both, [[0.2, 0.4, np.nan, np.nan]] * 2),
+            "predicted": (both, [[0.25, 0.4, 0.6, np.nan]] * 2),
+            "extrapolated": (both, [[np.nan, np.nan, 0.6, 0.8]] * 2),
+        },
+        coords={"region": ["V4", "IT"], "size": [1, 2, 4, 8]},
+    )
+    figure = plots.plot_curves({("sites", "rdm"): curve, ("repetitions", "neuroids"): curve})
+    first, second = figure.axes
+    assert first.get_xlabel() == "number of sites"
+    assert second.get_title(loc="left") == "median neuroid, by repetitions"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["V4", "IT"]
+    recorded = [line for line in first.lines if len(line.get_xdata()) == 1]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in recorded] == [(4, 0.6)] * 2
+
+
 def test_what_is_not_estimable_is_written():
     """A row without a number says so."""
     found = xr.Dataset(

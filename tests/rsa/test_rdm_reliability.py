@@ -67,16 +67,16 @@ def test_sites_predict_other_sites():
     """For squared euclidean distance, other populations of sites agree as predicted."""
     upper = np.triu_indices(150, 1)
     found, truth = [], []
-    for seed in range(6):
+    for seed in range(4):
         _, clean = recorded(n=150, p=80, dims=30, seed=seed)
         pair = clean.isel(neuroid=slice(0, 40)), clean.isel(neuroid=slice(40, 80))
         squares = [rdms(each, "euclidean").values[0][upper] for each in pair]
         truth.append(np.corrcoef(*squares)[0, 1])
         found += [
-            value(rdm_reliability(e, "sites", distance="euclidean", interval=None, splits=20))
+            value(rdm_reliability(e, "sites", distance="euclidean", interval=None, splits=10))
             for e in pair
         ]
-    assert abs(np.mean(found) - np.mean(truth)) < 0.02
+    assert abs(np.mean(found) - np.mean(truth)) < 0.03
 
 
 def test_two_repetitions_are_split_as_by_hand():
@@ -112,15 +112,15 @@ def test_every_combination_is_estimated(distance, kind, comparison):
 
 def test_intervals_cover_what_more_stimuli_would_give():
     """The bootstrap over stimuli has about the spread of new draws of the stimuli."""
-    wide, _ = recorded(n=1200, p=30, counts=4, noise=1.5)
+    wide, _ = recorded(n=600, p=30, counts=4, noise=1.5)
     rng = np.random.default_rng(0)
-    names = np.array([f"s{k}" for k in range(1200)])
+    names = np.array([f"s{k}" for k in range(600)])
     points, widths = [], []
     for k in range(10):
         chosen = set(rng.permutation(names)[:80])
         rows = np.flatnonzero([name in chosen for name in wide.stimulus_id.values])
         part = wide.isel(presentation=rows)
-        found = rdm_reliability(part, "trials", splits=10, resamples=200, seed=k)
+        found = rdm_reliability(part, "trials", splits=5, resamples=200, seed=k)
         points.append(value(found))
         widths.append(value(found, "high") - value(found, "low"))
     assert 0.5 < np.mean(widths) / (2 * 1.96 * np.std(points, ddof=1)) < 1.7
@@ -243,7 +243,7 @@ def test_few_sites_are_not_estimable():
 def test_silent_halves_are_not_estimable():
     """Where many patterns are constant in a half, that is the reason given."""
     rng = np.random.default_rng(0)
-    sparse = (rng.random((120, 4)) < 0.2).astype(float)
+    sparse = (rng.random((120, 4)) < 0.05).astype(float)
     sparse[::6] = np.eye(4)[np.arange(20) % 4]  # no mean pattern is constant
     names = np.repeat([f"s{k}" for k in range(20)], 6)
     made = assembly(sparse, stimulus_id=names, region="V4")

@@ -92,7 +92,7 @@ def _headed(
     if not values:
         raise InputError(f"{path} has a header and no row; a row is a presentation.")
     every = {ours: _column(path, ours, column) for ours, column in cells.items()}
-    columns = {ours: column for ours, column in every.items() if ours in OWN}
+    columns: dict[str, Any] = {ours: each for ours, each in every.items() if ours in OWN}
     columns["neuroid_id"] = [header[i] for i in neuroids]
     return Held(np.array(values), columns, {k: v for k, v in every.items() if k not in OWN})
 

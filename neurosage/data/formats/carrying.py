@@ -17,8 +17,8 @@ from neurosage.errors import InputError
 
 def without_lost(
     responses: xr.DataArray,
-    coordinates: Mapping[str, str],
-    attributes: Mapping[str, str],
+    lost: Mapping[str, str],
+    attributes: Mapping[str, str] | None = None,
     *,
     carrier: str,
     drop: Collection[str] = (),
@@ -30,9 +30,11 @@ def without_lost(
     ----------
     responses : xarray.DataArray
         An assembly.
-    coordinates, attributes : mapping of str to str
-        Those that the format cannot carry → why; among the attributes ``"name"`` may
-        stand for the assembly's name.
+    lost : mapping of str to str
+        Coordinate (or attribute, or ``"name"``, where no coordinate is called so) → why
+        the format cannot carry it.
+    attributes : mapping of str to str, optional
+        Further ones that are attributes, or the name, though a coordinate be called so.
     carrier : str
         The format in words, such as "a table".
     drop : collection of str
@@ -55,19 +57,21 @@ def without_lost(
     >>> from neurosage.data.assembly import assembly
     >>> a = assembly([[1.0]], stimulus_id=["cat"], region="V4")
     >>> lost = {"region": "stands on neuroid"}
-    >>> sorted(without_lost(a, lost, {}, carrier="a table", drop=["region"]).coords)
+    >>> sorted(without_lost(a, lost, carrier="a table", drop=["region"]).coords)
     ['neuroid_id', 'repetition', 'stimulus_id']
     """
     allowed = {drop} if isinstance(drop, str) else set(drop)
-    lost = [*coordinates.items(), *attributes.items()]
-    if "all" not in allowed and (left := [pair for pair in lost if pair[0] not in allowed]):
+    every = [*lost.items(), *(attributes or {}).items()]
+    if "all" not in allowed and (left := [pair for pair in every if pair[0] not in allowed]):
         listed = ", ".join(f"{field} ({why})" for field, why in left)
         raise InputError(
             f'{carrier} cannot carry: {listed}. Name them in drop=…, or "all"{remedy}.'
         )
-    bare = responses.drop_vars(list(coordinates)).copy(deep=False)
-    bare.attrs = {key: value for key, value in responses.attrs.items() if key not in attributes}
-    return bare.rename(None) if "name" in attributes and "name" not in responses.attrs else bare
+    columns = [key for key in lost if key in responses.coords]
+    gone = {*lost}.difference(columns) | {*(attributes or {})}
+    bare = responses.drop_vars(columns).copy(deep=False)
+    bare.attrs = {key: value for key, value in responses.attrs.items() if key not in gone}
+    return bare.rename(None) if "name" in gone and "name" not in responses.attrs else bare
 
 
 def why_no_text(values: Any) -> str:

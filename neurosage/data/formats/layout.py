@@ -12,10 +12,9 @@ import pandas as pd
 import xarray as xr
 
 from neurosage.data.assembly import assembly, select
+from neurosage.data.unfolding import WAYS, unfold
 from neurosage.errors import InputError
 
-CELLS = ("stimulus", "repetition")  # what a presentation is made of
-WAYS = ({"presentation"}, {"stimulus"}, {"stimulus", "repetition"})
 HOMES = {  # where a column of ours must stand
     "stimulus_id": ("stimulus", "presentation"),
     "repetition": ("presentation",),
@@ -95,7 +94,7 @@ def lay_out(
         raise InputError(
             f"the region is given twice: {region!r}, and by a column of {source}; give one."
         )
-    array = _presented(array.assign_coords(_placed(source, held, array)))
+    array = unfold(array.assign_coords(_placed(source, held, array)))
     responses = _assembled(array, unit)
     kept = select(responses, **_as_ids_too(chosen or {}))
     some = kept.sizes["presentation"] < responses.sizes["presentation"]
@@ -255,22 +254,6 @@ def _placed(source: Path | str, columns: Mapping[str, Any], array: xr.DataArray)
         named = name in ("stimulus_id", "neuroid_id", "region")
         placed[name] = (fits[0], as_ids(column) if named else column)
     return placed
-
-
-def _presented(array: xr.DataArray) -> xr.DataArray:
-    if "repetition" not in array.dims:
-        return array.rename({"stimulus": "presentation"} if "stimulus" in array.dims else {})
-    ordered = array.transpose(*CELLS, *[dim for dim in array.dims if dim not in CELLS])
-    stimuli, repetitions = ordered.shape[:2]
-    flat = ordered.values.reshape(stimuli * repetitions, *ordered.shape[2:])
-    shown = ~np.isnan(flat).all(axis=tuple(range(1, flat.ndim)))
-    coords: dict[str, Any] = {}
-    for name, column in ordered.coords.items():
-        along = column.dims[0]
-        held = np.repeat(column.values, repetitions)[shown] if along == "stimulus" else column
-        coords[str(name)] = ("presentation", held) if along == "stimulus" else column
-    coords["repetition"] = ("presentation", np.tile(np.arange(repetitions), stimuli)[shown])
-    return xr.DataArray(flat[shown], dims=("presentation", *ordered.dims[2:]), coords=coords)
 
 
 def _assembled(array: xr.DataArray, unit: str | None) -> xr.DataArray:

@@ -238,6 +238,8 @@ def test_cells_of_arrays_are_stacked(tmp_path, version):
     b = read(path, key="s", stimulus_id=IDS, region="V4")
     np.testing.assert_array_equal(b.values, [[1, 2], [np.nan, 4], [5, 6]])
     assert read_variable(path, "r{2}").tolist() == [[1, 1]] * 3
+    assert [read_variable(path, f"s{{{k}}}").tolist() for k in (2, 4)] == [[], [[2]]]
+    assert read_variable(path, "s{3, 2}") == 6
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("s", 1.0), ("ms", 1000.0)])

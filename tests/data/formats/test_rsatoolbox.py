@@ -217,6 +217,17 @@ def test_rdms_of_others_name_their_descriptors(theirs):
             ours.from_rdms(made, coordinates=kept)
 
 
+def test_rdms_in_any_order_find_their_place(theirs):
+    """RDMs of regions and subjects are placed by their descriptors, not by their order."""
+    made = theirs.rdm.rdms.RDMs(
+        np.repeat(np.arange(4.0)[:, None], 3, axis=1),
+        rdm_descriptors={"region": ["V4", "IT", "IT", "V4"], "subject": ["a", "a", "b", "b"]},
+        pattern_descriptors={"stimulus_id": ["x", "y", "z"]},
+    )
+    a = ours.from_rdms(made)
+    assert a.values[:, :, 0, 1].tolist() == [[0, 1], [3, 2]]
+
+
 def test_what_rdms_cannot_hold_is_listed(tmp_path):
     """A diagonal, an asymmetry, and coordinates of one side only are named."""
     a = squares()

@@ -165,6 +165,29 @@ def test_damaged_features_are_named(tmp_path, file, make):
     assert "allow_pickle" not in str(caught.value)
 
 
+class Trap:
+    """Whose unpickling would leave a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize("kind", ["pt", "npy"])
+def test_nothing_is_executed(tmp_path, kind):
+    """A pickle within features is refused without being opened."""
+    trap, file = Trap(tmp_path / "sprung"), name(tmp_path) / f"features.{kind}"
+    if kind == "pt":
+        torch.save(trap, file)
+    else:
+        np.save(file, np.array([[trap]], object), allow_pickle=True)
+    with pytest.raises(InputError, match="cannot be read as features"):
+        read(tmp_path)
+    assert not (tmp_path / "sprung").exists()
+
+
 def test_folders_without_features_are_named(tmp_path):
     """A folder that is not there or holds none says what was expected."""
     with pytest.raises(InputError, match=r"holds no features of thingsvision: files features.npy"):
