@@ -205,15 +205,16 @@ def percent(covered: Any) -> str:
 def spread(estimates: Any) -> str:
     """Mean over regions and recordings, SD over recordings, and how many have none."""
     missing = int(np.isnan(estimates).sum())
-    over = np.nanstd(estimates, axis=0, ddof=1).mean() if len(estimates) > 1 else np.nan
+    several = estimates[:, (~np.isnan(estimates)).sum(axis=0) > 1]
+    over = f" ± {np.nanstd(several, axis=0, ddof=1).mean():.2f}" if several.size else ""
     lacking = f" ({missing} of {estimates.size} not estimable)" if missing else ""
-    return f"{np.nanmean(estimates):.2f} ± {over:.2f}{lacking}"
+    return f"{np.nanmean(estimates):.2f}{over}{lacking}" if missing < estimates.size else "–"
 
 
 TABLES: dict[str, tuple[Callable[..., Row], Cells]] = {
     "neuroids": (
         neuroids,
-        list(itertools.product((23, 5.7, 2.3), (2, 3, 8, "2 to 10"), (100, 600))),
+        list(itertools.product((23, 5.7, 2.3), (2, 3, 8, "2 to 10"), (100, 300, 600))),
     ),
     "trials": (trials, list(itertools.product(RATES, (4, 8, "4 to 12")))),
     "sites": (sites, list(itertools.product((23, 5.7, 2.3), (20, 60)))),

@@ -203,7 +203,7 @@ def _numbered_twice(examined: Examined) -> Iterator[Finding]:
 def _copies(examined: Examined) -> Iterator[Finding]:
     facts = examined.facts
     enough = facts.active >= max(2.0, ACTIVE * examined.responses.sizes["neuroid"])
-    if False:
+    if facts.log_chance > BY_CHANCE - np.log(max(len(facts.codes), 2)) * 2:
         return  # so few neuroids or spikes are equal by chance
     table = pd.DataFrame({"code": facts.codes, "stimulus": facts.stimulus})[enough]
     copied = table[table.duplicated("code", keep=False)]
@@ -254,7 +254,8 @@ def _time_bins(examined: Examined) -> Iterator[Finding]:
         "time-bins",
         "note",
         listed("time bins", names),
-        "Responses are resolved in time; distances take one number a presentation.",
+        "Responses are resolved in time; distances and reliability take one number a presentation, "
+        "and refuse them as they are.",
         "Say window = [70, 170] for responses in the card, or use average_time.",
     )
 

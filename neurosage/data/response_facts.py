@@ -93,7 +93,8 @@ def gather(responses: xr.DataArray, progress: Progress | None = None) -> Respons
     scan = _Scan(responses, stimulus, len(ids))
     total = responses.sizes["neuroid"]
     for columns, block in _blocks(responses):
-        scan.add(columns, block)
+        with np.errstate(over="ignore", invalid="ignore"):  # numbers near the end of float64
+            scan.add(columns, block)
         if progress is not None:
             progress("neuroids looked at", columns.stop, total)
     return scan.facts(ids.to_numpy(object))

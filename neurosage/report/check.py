@@ -75,7 +75,7 @@ class Check:
         if not any(counts.values()):
             return "nothing found: sound in all that is looked for"
         named = [count(number, f"{severity}s") for severity, number in counts.items() if number]
-        return ", ".join(named) + ("" if counts["error"] else "; no error: it can be used")
+        return ", ".join(named) + ("" if counts["error"] else ", no error")
 
     def to_frame(self) -> pd.DataFrame:
         """Return the findings as a table: rule, severity, place, message, remedy."""

@@ -71,7 +71,8 @@ class _Work:
         """Return what the work gives; None, and a reason, where it cannot be had."""
         self._say(what, 0)
         try:
-            return work()
+            with np.errstate(all="ignore"):  # of values that findings name already
+                return work()
         except NeurosageError as error:
             self.reasons[what] = str(error)
             return None
