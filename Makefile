@@ -29,7 +29,8 @@ check: .venv/.made  ## style, types, imports, examples in docstrings and docs
 	$(BIN)/python -m pytest -q --doctest-modules -p no:cacheprovider neurosage
 	$(BIN)/python -m pytest -q --doctest-glob='*.md' README.md docs
 
-docs: .venv/.made  ## the documentation, as HTML in docs/_build
+docs: .venv/.made  ## the documentation, its tutorials run, as HTML in docs/_build
+	$(BIN)/python -m pytest -q --doctest-glob='*.md' docs/your_recordings.md docs/teacher_package.md
 	$(BIN)/sphinx-build -W -b html docs docs/_build/html
 
 bench: .venv/.made  ## speed and memory, side by side with peers
