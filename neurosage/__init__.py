@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from neurosage.models.source import load_model
     from neurosage.nas.search import resume, search
     from neurosage.report.check import check
-    from neurosage.rsa.ceiling import noise_ceiling
-    from neurosage.rsa.curves import reliability_curve
-    from neurosage.rsa.noise_corrected import noise_corrected
+    from neurosage.rsa.ceilings.ceiling import noise_ceiling
+    from neurosage.rsa.ceilings.noise_corrected import noise_corrected
     from neurosage.rsa.rdm import rdms
-    from neurosage.rsa.rdm_reliability import rdm_reliability
-    from neurosage.rsa.reliability import BRAIN_SCORE, reliability
-    from neurosage.rsa.selecting import select_reliable
+    from neurosage.rsa.reliability.curves import reliability_curve
+    from neurosage.rsa.reliability.neuroids import BRAIN_SCORE, reliability
+    from neurosage.rsa.reliability.regions import rdm_reliability
+    from neurosage.rsa.reliability.selecting import select_reliable
     from neurosage.rsa.similarity import similarity
     from neurosage.scoring.network import score
     from neurosage.scoring.result import Score
@@ -98,13 +98,13 @@ _MODULES = {
     "neurosage.models.source": ("load_model",),
     "neurosage.nas.search": ("resume", "search"),
     "neurosage.report.check": ("check",),
-    "neurosage.rsa.ceiling": ("noise_ceiling",),
-    "neurosage.rsa.curves": ("reliability_curve",),
-    "neurosage.rsa.noise_corrected": ("noise_corrected",),
+    "neurosage.rsa.ceilings.ceiling": ("noise_ceiling",),
+    "neurosage.rsa.reliability.curves": ("reliability_curve",),
+    "neurosage.rsa.ceilings.noise_corrected": ("noise_corrected",),
     "neurosage.rsa.rdm": ("rdms",),
-    "neurosage.rsa.rdm_reliability": ("rdm_reliability",),
-    "neurosage.rsa.reliability": ("BRAIN_SCORE", "reliability"),
-    "neurosage.rsa.selecting": ("select_reliable",),
+    "neurosage.rsa.reliability.regions": ("rdm_reliability",),
+    "neurosage.rsa.reliability.neuroids": ("BRAIN_SCORE", "reliability"),
+    "neurosage.rsa.reliability.selecting": ("select_reliable",),
     "neurosage.rsa.similarity": ("similarity",),
     "neurosage.scoring.network": ("score",),
     "neurosage.scoring.result": ("Score",),

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from neurosage.data.finding import Finding
+    from neurosage.data.findings.finding import Finding
     from neurosage.report.check import Check
 
 app = typer.Typer()

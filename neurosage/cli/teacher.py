@@ -32,7 +32,7 @@ def new(
     ] = None,
 ) -> None:
     """Look at what lies in a folder and write a commented card.toml to start from."""
-    from neurosage.data.new_card import write_card
+    from neurosage.data.cards.new_card import write_card
 
     draft = write_card(folder, id_, region=region)
     typer.echo(f"{folder / 'card.toml'} is written:\n")

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from neurosage.data.card import Card, FileEntry, Part
+from neurosage.data.cards.card import Card, FileEntry, Part
 from neurosage.data.fetch import locate
 from neurosage.data.images import FileImages
 from neurosage.data.responses import Described, read_responses, read_stored_rdms

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from neurosage.data.card import FileEntry
+from neurosage.data.cards.card import FileEntry
 from neurosage.data.hashes import hash_file
 from neurosage.data.mirror import find_mirrored, matches
 from neurosage.errors import FetchError

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from neurosage.data.card import NAME, Card, read_card
-from neurosage.data.card_entries import Counts, FileEntry, Format, Part
-from neurosage.data.card_text import card_text
+from neurosage.data.cards.card import NAME, Card, read_card
+from neurosage.data.cards.entries import Counts, FileEntry, Format, Part
+from neurosage.data.cards.text import card_text
 from neurosage.data.formats.brainio_stimuli import image_content
 from neurosage.data.hashes import hash_file
 from neurosage.data.images import FileImages, ImageSource, SubsetImages

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from neurosage.data.card import Card, Part
+from neurosage.data.cards.card import Card, Part
 from neurosage.data.fetch import is_available
 from neurosage.data.sources import Source, What, described, sources
 from neurosage.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from neurosage.data.card import FileEntry
+from neurosage.data.cards.card import FileEntry
 from neurosage.data.hashes import hash_file
 from neurosage.errors import FetchError
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from neurosage.data.build import build_stimuli, build_teacher, check_count
-from neurosage.data.card import NAME, Card
+from neurosage.data.cards.card import NAME, Card
 from neurosage.data.fetch import locate
 from neurosage.data.listing import list_stimuli, list_teachers
 from neurosage.data.sources import Source, What, described, from_folder, register, sources

@@ -17,7 +17,7 @@ import xarray as xr
 
 from neurosage.data.assembly import select
 from neurosage.data.average import average_time
-from neurosage.data.card_entries import FileEntry, Format
+from neurosage.data.cards.entries import FileEntry, Format
 from neurosage.data.formats.layout import match_ids
 from neurosage.errors import InputError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from neurosage import plugins
-from neurosage.data.card import Card, read_card
+from neurosage.data.cards.card import Card, read_card
 from neurosage.errors import InputError, unknown
 
 What = Literal["teacher", "stimuli"]

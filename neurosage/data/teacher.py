@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from neurosage.data.assembly import check_assembly, region_names
-from neurosage.data.card import Card, Kind, Normalise
+from neurosage.data.cards.card import Card, Kind, Normalise
 from neurosage.data.hashes import hash_dataarray, hash_parts
 from neurosage.data.stimuli import StimulusSet
 from neurosage.errors import InputError, unknown

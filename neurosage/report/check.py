@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurosage.data.finding import SEVERITIES, Finding, count
-from neurosage.data.findings import find
-from neurosage.data.folder_findings import load_and_find
+from neurosage.data.findings.finding import SEVERITIES, Finding, count
+from neurosage.data.findings.folders import load_and_find
+from neurosage.data.findings.teachers import find
 from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
 from neurosage.report.measures import Measures

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurosage.data.finding import count
+from neurosage.data.findings.finding import count
 from neurosage.data.teacher import Teacher
 from neurosage.errors import NeurosageError
 from neurosage.report.measures import KINDS, Measures
@@ -85,7 +85,7 @@ class _Work:
 
     def of_neuroids(self) -> None:
         """Estimate the reliability of each neuroid."""
-        from neurosage.rsa.reliability import reliability
+        from neurosage.rsa.reliability.neuroids import reliability
 
         what = "reliability of neuroids"
         found = self.attempt(what, partial(reliability, self.teacher, seed=self.seed))
@@ -101,7 +101,7 @@ class _Work:
 
     def of_rdms(self) -> None:
         """Estimate the reliability of each region's RDM, of both kinds."""
-        from neurosage.rsa.rdm_reliability import rdm_reliability
+        from neurosage.rsa.reliability.regions import rdm_reliability
 
         for kind in KINDS:
             what = f"RDM reliability, {kind}"
@@ -113,7 +113,7 @@ class _Work:
                 self._keep(what, kind, found)
 
     def _keep(self, what: str, kind: str, found: xr.Dataset) -> None:
-        from neurosage.rsa.ceiling import ceiling_of
+        from neurosage.rsa.ceilings.ceiling import ceiling_of
 
         reasons = json.loads(found.attrs["not_estimable"])
         by_reason: dict[str, list[str]] = {}
@@ -132,7 +132,7 @@ class _Work:
 
     def of_subjects(self, rdms: xr.DataArray) -> None:
         """Estimate the ceiling over subjects of stored RDMs."""
-        from neurosage.rsa.ceiling import noise_ceiling
+        from neurosage.rsa.ceilings.ceiling import noise_ceiling
 
         reason = "only RDMs are held, no responses"
         self.reasons |= {f"RDM reliability, {kind}": reason for kind in KINDS}
@@ -146,8 +146,8 @@ class _Work:
 
     def for_pictures(self) -> None:
         """Make what only pictures show."""
-        from neurosage.rsa.curves import reliability_curve
         from neurosage.rsa.rdm import rdms
+        from neurosage.rsa.reliability.curves import reliability_curve
 
         self.found["rdms"] = self.attempt("RDMs", partial(rdms, self.teacher))
         for over, of in CURVES if self.teacher.assembly is not None else ():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from neurosage.data.card import read_card
+from neurosage.data.cards.card import read_card
 from neurosage.data.fetch import locate
 from neurosage.data.images import ArrayImages
 from neurosage.data.stimuli import StimulusSet

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from neurosage.teachers.monkey_it_92 import HUMAN, label, published, read_matlab
 
-from neurosage.data.card import read_card
+from neurosage.data.cards.card import read_card
 from neurosage.data.registry import load_stimuli
 from neurosage.data.teacher import Teacher
 

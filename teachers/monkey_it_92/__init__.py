@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from neurosage.data.card import Card, read_card
+from neurosage.data.cards.card import Card, read_card
 from neurosage.data.fetch import locate
 from neurosage.data.registry import load_stimuli
 from neurosage.data.stimuli import StimulusSet

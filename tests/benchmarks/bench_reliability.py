@@ -22,7 +22,7 @@ import psutil
 import xarray as xr
 
 import neurosage as ns
-from neurosage.rsa.splits import padded_halves
+from neurosage.rsa.reliability.splits import padded_halves
 
 FASTER, EQUAL, MEMORY = 10.0, 1e-9, 1.0  # memory: largest share of the data held beside it
 

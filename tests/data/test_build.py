@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from neurosage.data.build import build_stimuli, build_teacher
-from neurosage.data.card import read_card
+from neurosage.data.cards.card import read_card
 from neurosage.data.formats.netcdf import write_rdms
 from neurosage.data.images import decode
 from neurosage.errors import FetchError, InputError

@@ -11,7 +11,7 @@ import pooch
 import pytest
 
 from neurosage.data import fetch
-from neurosage.data.card import FileEntry
+from neurosage.data.cards.card import FileEntry
 from neurosage.data.fetch import cache_folder, is_available, locate
 from neurosage.errors import FetchError
 

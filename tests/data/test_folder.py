@@ -17,7 +17,7 @@ import xarray as xr
 
 from neurosage.data import folder as folder_module
 from neurosage.data.assembly import assembly
-from neurosage.data.card import read_card
+from neurosage.data.cards.card import read_card
 from neurosage.data.formats import brainio
 from neurosage.data.registry import list_teachers, load_stimuli, load_teacher
 from neurosage.data.stimuli import StimulusSet

@@ -19,7 +19,7 @@ import neurosage as ns
 from neurosage.cli.catalogue import app
 from neurosage.data import fetch
 from neurosage.data.assembly import assembly
-from neurosage.data.card import read_card
+from neurosage.data.cards.card import read_card
 from neurosage.data.formats import brainio
 from neurosage.data.registry import load_stimuli, load_teacher
 from neurosage.errors import FetchError, InputError

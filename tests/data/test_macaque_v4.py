@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neurosage.data.average import average_repetitions
-from neurosage.data.card import read_card
+from neurosage.data.cards.card import read_card
 from neurosage.data.listing import list_teachers
 from neurosage.data.registry import load_stimuli, load_teacher
 from neurosage.plugins import entry_points, package_folder

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import neurosage as ns
-from neurosage.data.card import read_card
+from neurosage.data.cards.card import read_card
 from neurosage.data.registry import fetch, load_stimuli, load_teacher
 from neurosage.errors import InputError
 from neurosage.plugins import entry_points, package_folder

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurosage.errors import InputError
-from neurosage.rsa import mean_similarity
-from neurosage.rsa.mean_similarity import MeanSimilarity
+from neurosage.rsa.reliability import mean_similarity
+from neurosage.rsa.reliability.mean_similarity import MeanSimilarity
 from neurosage.rsa.resampling import multiplicities, percentile_interval, weighted_similarity
 
 

@@ -16,7 +16,7 @@ from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
 from neurosage.rsa.backends.torch import TorchBackend
 from neurosage.rsa.rdm import rdms
-from neurosage.rsa.reliability import reliability
+from neurosage.rsa.reliability.neuroids import reliability
 from neurosage.rsa.similarity import prepare, similarity, similarity_to
 
 EXACT = TorchBackend(dtype="float64")

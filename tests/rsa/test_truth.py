@@ -12,10 +12,10 @@ from neurosage.teachers.simulated_macaque import true_rates
 
 from neurosage.data.registry import load_stimuli
 from neurosage.data.simulate import draw_stimuli, population_reliability, simulate
-from neurosage.rsa.attainable import attainable_similarity
-from neurosage.rsa.ceiling import noise_ceiling
-from neurosage.rsa.noise_corrected import noise_corrected
-from neurosage.rsa.reliability import reliability
+from neurosage.rsa.ceilings.attainable import attainable_similarity
+from neurosage.rsa.ceilings.ceiling import noise_ceiling
+from neurosage.rsa.ceilings.noise_corrected import noise_corrected
+from neurosage.rsa.reliability.neuroids import reliability
 from neurosage.rsa.similarity import similarity
 
 RAGGED = "2 to 10"

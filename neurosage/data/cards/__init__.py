@@ -1,0 +1,1 @@
+"""What a folder says of a teacher: card.toml, read, written, begun."""

@@ -1,0 +1,162 @@
+"""What lies in a folder that is to become a teacher: images, tables, responses."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from neurosage.data.cards.arrays_found import ArrayFound, arrays_in, guess_dims
+from neurosage.data.images import is_image, list_images
+from neurosage.data.stimulus_files import FILES, IDS
+from neurosage.data.tables import read_table
+from neurosage.errors import InputError
+
+log = logging.getLogger(__name__)
+CALLED = {  # what a CSV file is called, by what it holds
+    "responses": r"respons|rate|count|activit|data",
+    "neuroid_table": r"neuroid|neuron|unit|site|channel|electrode|cell",
+    "presentation_table": r"presentation|trial",
+    "stimuli": r"stimul|image",
+}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What may be a teacher's files.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they lie.
+    images : dict of str to list of str
+        Zip file, folder (``"images/"``, ``"./"``) → its images, the most first.
+    tables : dict of str to str
+        Key of the card (``stimuli``, ``neuroid_table``, ``presentation_table``) → CSV file.
+    columns : dict of str to list of str
+        Those of each table.
+    lengths : dict of str to int
+        How many there are, as far as known: ``stimulus``, ``neuroid``, ``presentation``.
+    responses : list of ArrayFound
+        Responses and RDMs, those that fit the lengths first.
+    refused : list of str
+        Files that hold pickles, which are never read.
+    """
+
+    folder: Path
+    images: dict[str, list[str]] = field(default_factory=dict)
+    tables: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
+    responses: list[ArrayFound] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    @property
+    def region(self) -> bool:
+        """Whether the table of neuroids says their region."""
+        return "region" in self.columns.get("neuroid_table", ())
+
+
+def look_into(folder: Path) -> Contents:
+    """Find out what a folder holds; nothing is unpacked, and no pickle is read.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Returns
+    -------
+    Contents
+        What may be a teacher's.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.png").write_bytes(b"")
+    ...     look_into(Path(folder)).images
+    {'./': ['a.png']}
+    """
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    found = Contents(folder, images=_images(files))
+    for images in list(found.images.values())[:1]:
+        found.lengths["stimulus"] = len(images)
+    arrays = []
+    for path in files:
+        if path.suffix.lower() == ".csv" and path.is_file():
+            arrays += list(_table(path, found))
+        elif path.suffix.lower() in (".pkl", ".pickle", ".p"):
+            found.refused.append(path.name)
+    for path in filter(Path.is_file, files):
+        arrays += arrays_in(path, found.lengths)
+    found.responses.extend(sorted(arrays, key=lambda one: "?" in str(one.keys)))
+    return found
+
+
+def _images(files: list[Path]) -> dict[str, list[str]]:
+    found = {}
+    for path in files:
+        if path.is_dir() or path.suffix.lower() == ".zip":
+            try:
+                found[path.name + ("/" if path.is_dir() else "")] = list_images(path)
+            except InputError as error:
+                log.info("%s is passed over: %s", path, error)
+    found["./"] = [path.name for path in files if path.is_file() and is_image(path.name)]
+    held = {name: images for name, images in found.items() if images}
+    return dict(sorted(held.items(), key=lambda item: -len(item[1])))
+
+
+def _table(path: Path, found: Contents) -> Iterator[ArrayFound]:
+    """Place a CSV file among the tables, or give the responses that it holds."""
+    try:
+        table = read_table(path)
+    except InputError as error:
+        log.info("%s is no table with a header: %s", path, error)
+        yield from _without_header(path, found)
+        return
+    kind = _kind(path, table)
+    if kind == "responses":
+        yield _responses(path, table)
+    elif kind and kind not in found.tables:
+        found.tables[kind] = path.name
+        dim = {"stimuli": "stimulus", "neuroid_table": "neuroid"}.get(kind, "presentation")
+        found.lengths[dim] = len(table)
+        found.columns[kind] = list(table.columns)
+
+
+def _kind(path: Path, table: pd.DataFrame) -> str:
+    columns, numbers = set(table.columns), table.select_dtypes("number").shape[1]
+    identified = bool(columns & set(IDS))
+    only_numbers = identified and 0 < numbers >= len(columns) - 2
+    called = [kind for kind, words in CALLED.items() if re.search(words, path.stem.lower())]
+    if columns & set(FILES):
+        return "stimuli"
+    if "neuroid_id" in columns or (not identified and "region" in columns):
+        return "neuroid_table"
+    if only_numbers and "stimuli" not in called and "presentation_table" not in called:
+        return "responses"
+    if identified:
+        return "presentation_table" if "repetition" in columns else "stimuli"
+    return "neuroid_table" if "neuroid_table" in called else ""
+
+
+def _responses(path: Path, table: pd.DataFrame) -> ArrayFound:
+    beside = {*IDS, "repetition"}
+    neuroids = [name for name in table.columns if name not in beside]
+    notes = (f"A table with a row a presentation; its columns are {len(neuroids)} neuroids.",)
+    return ArrayFound(path, "arrays", (len(table), len(neuroids)), notes=notes)
+
+
+def _without_header(path: Path, found: Contents) -> Iterator[ArrayFound]:
+    try:
+        values = pd.read_csv(path, header=None).to_numpy(dtype=float)
+    except Exception as error:  # pandas raises what its parser trips over
+        log.info("%s is passed over: %s", path, error)
+        return
+    dims = guess_dims(values.shape, found.lengths)
+    yield ArrayFound(path, "arrays", values.shape, {"dims": dims})

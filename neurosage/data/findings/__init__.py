@@ -1,0 +1,1 @@
+"""What is wrong with a teacher, or worth knowing: rules, each with a remedy."""

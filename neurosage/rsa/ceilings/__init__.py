@@ -1,0 +1,1 @@
+"""What similarity the data allow, and what that makes of a similarity measured."""

@@ -1,0 +1,1 @@
+"""How well repeated measurement agrees: of neuroids, and of RDMs."""

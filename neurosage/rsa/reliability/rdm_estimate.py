@@ -1,0 +1,220 @@
+"""The reliability of one region's RDM under every resample of the stimuli."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurosage.errors import InputError, unknown
+from neurosage.rsa.backends.base import Floats, check_memory
+from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
+from neurosage.rsa.patterns import Patterns, Source, read_patterns
+from neurosage.rsa.presentations import MINIMUM_STIMULI, Presentations, Repeated
+from neurosage.rsa.reliability.horst import step_up
+from neurosage.rsa.reliability.mean_similarity import MeanSimilarity
+from neurosage.rsa.reliability.rdm_halves import (
+    DISTANCES,
+    Pair,
+    least_repetitions,
+    least_sites,
+    site_halves,
+    trial_halves,
+)
+
+KINDS = ("trials", "sites")
+COMPARISONS = ("pearson", "spearman", "cosine")
+SITTING_OUT = 0.1  # more of the stimuli without a pattern in a half, and the halves are no sample
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the reliability of an RDM is estimated; see `rdm_reliability`."""
+
+    kind: str = "trials"
+    distance: str = "correlation"
+    comparison: str = "pearson"
+    normalise: str | None = None
+    splits: int = 50
+    seed: int = 0
+    nan: str = "raise"
+
+    def checked(self) -> Settings:
+        """Return the same.
+
+        Raises
+        ------
+        InputError
+            If a value is unknown.
+        """
+        if self.kind not in KINDS:
+            raise unknown("kind of RDM reliability", self.kind, KINDS)
+        if self.distance not in DISTANCES:
+            raise unknown("distance", self.distance, DISTANCES)
+        if self.comparison not in COMPARISONS:
+            raise unknown("comparison", self.comparison, COMPARISONS)
+        if self.splits < 1:
+            raise InputError(f"splits must be at least 1, not {self.splits}.")
+        return self
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What halves say about one region.
+
+    Parameters
+    ----------
+    point : float
+        Reliability of the whole; NaN where not estimable.
+    resampled : array of float64, shape (B,)
+        The same in each resample of the stimuli.
+    halves : float
+        Mean similarity of two halves.
+    stimuli : int
+        That could be split.
+    splits : int
+        Taken.
+    reason : str
+        Why it is not estimable, or empty.
+    """
+
+    point: float
+    resampled: Floats
+    halves: float = float("nan")
+    stimuli: int = 0
+    splits: int = 0
+    reason: str = ""
+
+
+class Estimator:
+    """Estimates the regions of one recording, one at a time.
+
+    Parameters
+    ----------
+    source : Teacher or xarray.DataArray
+        Responses.
+    settings : Settings
+        Checked.
+
+    Raises
+    ------
+    InputError
+        As `rdms`.
+    """
+
+    def __init__(self, source: Source, settings: Settings) -> None:
+        self.settings = settings
+        self._repeated: Repeated | None = None
+        if settings.kind == "trials" or settings.distance == CROSSNOBIS:
+            self._repeated = Repeated(source, settings.normalise, settings.nan)
+            self.patterns: Patterns = self._repeated.patterns
+        else:
+            self.patterns = read_patterns(source, normalise=settings.normalise, nan=settings.nan)
+
+    def check_memory(self, resamples: int) -> None:
+        """Refuse what would not fit.
+
+        Raises
+        ------
+        InputError
+            Before anything is computed.
+        """
+        n = len(self.patterns.stimulus_ids)
+        held = 4 * self._repeated.size if self._repeated else 0
+        check_memory(
+            8 * (11 * n * n + 7 * resamples * n + held),
+            f"RDMs of halves of {n} stimuli and {resamples} resamples",
+            "Take fewer stimuli with select, or fewer resamples.",
+        )
+
+    def estimate(self, region: str, weights: Floats) -> Estimate:
+        """Estimate one region under weights of its stimuli, shape (B, n)."""
+        settings = self.settings
+        found, reason = self.held(region)
+        if reason:
+            return Estimate(float("nan"), np.full(len(weights), np.nan), reason=reason)
+        how = settings.distance, settings.splits, settings.seed
+        if settings.kind == "sites":
+            size = float((found.values if isinstance(found, Presentations) else found).shape[1])
+            pairs = site_halves(found, *how)
+        else:
+            size = float(1.0 / (1.0 / found.counts).mean())
+            pairs = trial_halves(found, *how)
+        stimuli = found.stimuli if isinstance(found, Presentations) else np.arange(len(found))
+        return from_pairs(pairs, weights[:, stimuli], settings.comparison, size)
+
+    def held(self, region: str) -> tuple[Any, str]:
+        """Return what is to be split, or the reason why it cannot be."""
+        settings, least = self.settings, least_sites(self.settings.distance)
+        matrix = self.patterns.required(region, settings.distance)
+        if settings.kind == "sites" and matrix.shape[1] < least:
+            return None, (
+                f"{matrix.shape[1]} sites; halves with {settings.distance} distance need {least}"
+            )
+        if self._repeated is None:
+            return matrix, ""
+        minimum = least_repetitions(settings.distance) if settings.kind == "trials" else 2
+        found = self._repeated.region(region, minimum)
+        return found, self._repeated.too_few(found, minimum)
+
+
+def from_pairs(pairs: Iterator[Pair], weights: Floats, comparison: str, size: float) -> Estimate:
+    """Average the similarity of halves over splits, then correct once for their size.
+
+    Parameters
+    ----------
+    pairs : iterator of Pair
+        A split each.
+    weights : array of float64, shape (B, n)
+        Of the stimuli that were split.
+    comparison : {"pearson", "spearman", "cosine"}
+        Between the halves' RDMs; ranks are taken once, over all pairs.
+    size : float
+        Of the whole, in the halves' unit.
+
+    Returns
+    -------
+    Estimate
+        Its resamples are NaN where no split has varying distances.
+    """
+    count = weights.shape[1]
+    form = "pearson" if comparison == "spearman" else comparison
+    mean = MeanSimilarity(weights, form)
+    inverses, sitting = [], []
+    for pair in pairs:
+        if len(pair.used) >= MINIMUM_STIMULI:
+            mean.add(ranked(pair.first, comparison), ranked(pair.second, comparison), pair.used)
+            inverses.append(pair.inverse)
+        sitting.append(1.0 - len(pair.used) / count)
+    empty = np.full(len(weights), np.nan)
+    if np.mean(sitting) > SITTING_OUT:
+        share = f"{np.mean(sitting):.0%} of the stimuli have no or a constant pattern in a half"
+        return Estimate(float("nan"), empty, stimuli=count, reason=share)
+    similarity, splits = mean.result()
+    if np.isnan(similarity[0]):
+        flat = "the distances in halves do not vary"
+        return Estimate(float("nan"), empty, stimuli=count, splits=splits, reason=flat)
+    h1, h2 = 1.0 / np.mean(inverses, axis=0)
+    whole = step_up(similarity, float(h1), float(h2), size)
+    return Estimate(float(whole[0]), whole[1:], float(similarity[0]), count, splits)
+
+
+def ranked(square: Floats, comparison: str) -> Floats:
+    """Return the ranks of an RDM's pairs where the comparison is of ranks, else the RDM.
+
+    Examples
+    --------
+    >>> ranked(np.array([[0.0, 5.0, 1.0], [5.0, 0.0, 9.0], [1.0, 9.0, 0.0]]), "spearman")
+    array([[0., 2., 1.],
+           [2., 0., 3.],
+           [1., 3., 0.]])
+    """
+    if comparison != "spearman":
+        return square
+    from scipy.spatial.distance import squareform
+    from scipy.stats import rankdata
+
+    ranks: Floats = squareform(rankdata(squareform(square, checks=False)))
+    return ranks

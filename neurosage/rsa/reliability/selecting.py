@@ -1,0 +1,196 @@
+"""Keeping the neuroids that answer reliably, without flattering those kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from neurosage.errors import InputError, unknown
+from neurosage.rsa.normalise import group_starts
+from neurosage.rsa.patterns import Source, responses_of
+from neurosage.rsa.reliability.neuroids import reliability
+from neurosage.rsa.reliability.splits import halves
+
+TRIALS = ("other", "same")
+INFLATED = (
+    "neuroids were selected on these very trials: their reliability and every ceiling from "
+    "them are too high, and normalised scores too low"
+)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a selection of neuroids by reliability kept, and on what grounds.
+
+    Parameters
+    ----------
+    threshold : float
+        The lowest reliability kept.
+    trials : {"other", "same"}
+        Whether neuroids were chosen on other trials than those returned.
+    chosen_by : xarray.DataArray
+        Reliability of all neuroids on the trials that chose; dim ``neuroid``.
+    reliability : xarray.DataArray
+        Reliability of the neuroids kept, on the trials returned: not inflated where these
+        are other trials, marked ``inflated`` where they are the same.
+    """
+
+    threshold: float
+    trials: str
+    chosen_by: xr.DataArray
+    reliability: xr.DataArray
+
+    @property
+    def kept(self) -> int:
+        """How many neuroids were kept."""
+        return int(self.reliability.sizes["neuroid"])
+
+    @property
+    def inflated(self) -> bool:
+        """Whether reliability and ceilings of those kept are too high."""
+        return self.trials == "same"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return counts a region: neuroids, kept, below, not estimable, medians."""
+        all_of = self.chosen_by.to_series().set_axis(self.chosen_by["region"].values)
+        own = self.reliability.to_series().set_axis(self.reliability["region"].values)
+        rows = {
+            str(region): {
+                "neuroids": len(values),
+                "kept": int((values >= self.threshold).sum()),
+                "below": int((values < self.threshold).sum()),
+                "not_estimable": int(values.isna().sum()),
+                "median_of_all": values.median(),
+                "median_of_kept": own[own.index == region].median(),
+            }
+            for region, values in all_of.groupby(level=0, sort=False)
+        }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("region")
+
+    def __str__(self) -> str:
+        count = self.chosen_by.sizes["neuroid"]
+        where = "other trials" if self.trials == "other" else "the same trials (inflated)"
+        return (
+            f"{self.kept} of {count} neuroids have a reliability of {self.threshold:g} or more "
+            f"({self.chosen_by.attrs['method']}), chosen on {where}"
+        )
+
+
+def select_reliable(
+    teacher_or_assembly: Source,
+    threshold: float,
+    *,
+    method: str = "split-half",
+    trials: str = "other",
+    splits: int = 100,
+    seed: int = 0,
+) -> tuple[xr.DataArray, Selection]:
+    """Keep the neuroids whose reliability reaches a threshold.
+
+    Chosen on the trials that are scored, some neuroids are kept for the luck of their noise:
+    their reliability is inflated. So the repetitions of each stimulus are halved, neuroids
+    are chosen on one half, and the other is returned.
+
+    Parameters
+    ----------
+    teacher_or_assembly : Teacher or xarray.DataArray
+        Assembly with its single repetitions, dims ``presentation × neuroid``.
+    threshold : float
+        The lowest reliability kept, at most 1. With ``other`` it is compared with the
+        reliability of the mean over half of the repetitions, which is lower than that of all.
+    method : {"split-half", "variance"}
+        Of `neurosage.reliability`.
+    trials : {"other", "same"}
+        ``other`` returns the half that did not choose; a stimulus shown once stays in it.
+        ``same`` chooses on all trials and returns them all, with attribute ``inflated``,
+        which results computed from them carry on.
+    splits : int
+        Of ``split-half``.
+    seed : int
+        Of the halving and of the splits.
+
+    Returns
+    -------
+    kept : xarray.DataArray
+        Assembly of the neuroids kept; attribute ``selected`` (JSON) says how.
+    selection : Selection
+        Threshold, counts, and the reliabilities on either side.
+
+    Raises
+    ------
+    InputError
+        If an argument is unknown or out of range, no reliability can be estimated on the
+        trials that choose (``other`` takes 4 repetitions of some stimuli, ``same`` 2), or
+        no neuroid reaches the threshold.
+
+    Examples
+    --------
+    >>> from neurosage.data.assembly import assembly
+    >>> a = assembly([[i + 0.1 * r, (i * r) % 3] for i in range(9) for r in range(4)],
+    ...              stimulus_id=[f"image{i}" for i in range(9) for r in range(4)], region="V4")
+    >>> kept, selection = select_reliable(a, 0.8)
+    >>> kept.shape, selection.kept, selection.inflated
+    ((18, 1), 1, False)
+    """
+    if trials not in TRIALS:
+        raise unknown("choice of trials", trials, TRIALS)
+    if not threshold <= 1:
+        raise InputError(f"threshold must be a reliability, at most 1, not {threshold!r}.")
+    responses = responses_of(teacher_or_assembly)
+    choosing, returned = (
+        _apart(responses, seed) if trials == "other" else (responses, _marked(responses))
+    )
+    chosen_by = reliability(choosing, method, splits, seed)
+    wanted = _reached(chosen_by, threshold, trials)
+    how = {"threshold": threshold, "method": method, "trials": trials, "seed": seed}
+    kept = returned.isel(neuroid=wanted)
+    counts = {"kept": len(wanted), "neuroids": chosen_by.sizes["neuroid"]}
+    kept = kept.assign_attrs(selected=json.dumps(how | counts))
+    return kept, Selection(threshold, trials, chosen_by, reliability(kept, method, splits, seed))
+
+
+def _marked(responses: xr.DataArray) -> xr.DataArray:
+    return responses.assign_attrs(inflated=INFLATED)
+
+
+def _apart(responses: xr.DataArray, seed: int) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return two recordings, each with half of the repetitions of every stimulus."""
+    answered = np.flatnonzero(~np.isnan(responses.values).all(1))
+    order, starts = group_starts(responses["stimulus_id"].values[answered])
+    counts = np.diff(np.append(starts, len(order)))
+    repeated = np.repeat(counts >= 2, counts)
+    first = np.zeros(len(order), bool)
+    if repeated.any():
+        first[repeated] = next(halves(counts[counts >= 2], 1, seed))
+    choosing, rest = (np.sort(answered[order[each]]) for each in (first, ~first))
+    if not len(choosing):
+        raise _too_few("other")
+    return responses.isel(presentation=choosing), responses.isel(presentation=rest)
+
+
+def _too_few(trials: str) -> InputError:
+    need = "4 repetitions of at least 3 stimuli, 2 in each half" if trials == "other" else ""
+    need = need or "2 repetitions of at least 3 stimuli"
+    step = "; with 2 or 3 choose trials='same', which marks the result inflated"
+    return InputError(
+        "no neuroid's reliability can be estimated on the trials that should choose: this takes "
+        f"{need}{step if trials == 'other' else ''}."
+    )
+
+
+def _reached(chosen_by: xr.DataArray, threshold: float, trials: str) -> Any:
+    values = chosen_by.values
+    if np.isnan(values).all():
+        raise _too_few(trials)
+    wanted = np.flatnonzero(values >= threshold)
+    if not len(wanted):
+        raise InputError(
+            f"no neuroid reaches a reliability of {threshold:g}; the highest of "
+            f"{len(values)} is {np.nanmax(values):.3f}. Choose a lower threshold."
+        )
+    return wanted

@@ -1,0 +1,212 @@
+"""The first card says what can be told, and asks for the rest; then it loads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neurosage.data.assembly import assembly
+from neurosage.data.cards.arrays_found import guess_dims
+from neurosage.data.cards.card import read_card
+from neurosage.data.cards.new_card import draft_card, write_card
+from neurosage.data.formats import brainio
+from neurosage.data.formats.netcdf import write_rdms
+from neurosage.data.registry import load_teacher
+from neurosage.errors import InputError
+
+from ..conftest import png, write_zip
+
+IMAGES = [f"im{k:02d}.png" for k in range(8)]
+IDS = [name.removesuffix(".png") for name in IMAGES]
+RATES = np.random.default_rng(0).random((5, 8, 3))
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder with eight images in a zip file."""
+    (tmp_path / "lab IT!").mkdir()
+    write_zip(tmp_path / "lab IT!" / "images.zip", IMAGES)
+    return tmp_path / "lab IT!"
+
+
+def test_an_array_and_images(place):
+    """Dims are told by the number of images; with a region nothing is left, and it loads."""
+    np.save(place / "responses.npy", RATES[..., 0])
+    draft = write_card(place, region="IT")
+    assert draft.missing == ()
+    teacher = load_teacher(place)
+    assert teacher.id == "lab-IT-"
+    assert teacher.assembly.shape == (8, 5)
+    part = read_card(place).part["all"]
+    assert (part.counts.neuroid, part.counts.stimulus) == (5, 8)
+    assert part.responses.size == (place / "responses.npy").stat().st_size
+
+
+def test_what_is_left_is_said_twice(place):
+    """The draft names the keys to fill in; loading names the same, in one sentence."""
+    np.save(place / "responses.npy", RATES[..., 0])
+    draft = write_card(place, "lab")
+    assert draft.missing == ("part.all.neuroids.region",)
+    with pytest.raises(InputError) as caught:
+        load_teacher(place)
+    assert "is not finished: fill in part.all.neuroids.region" in str(caught.value)
+    text = (place / "card.toml").read_text()
+    (place / "card.toml").write_text(text.replace('"?" }', '"V4" }'))
+    assert load_teacher(place).regions == ("V4",)
+
+
+def test_nothing_there_asks_for_all(tmp_path):
+    """An empty folder, or none, gets a card of questions."""
+    draft = write_card(tmp_path / "new" / "lab", "lab")
+    assert draft.missing == (
+        "part.all.images.file",
+        "part.all.responses.file",
+        "part.all.neuroids.region",
+    )
+    with pytest.raises(InputError, match="is not finished"):
+        load_teacher(tmp_path / "new" / "lab")
+
+
+def test_a_file_of_matlab(place):
+    """Structs are looked into; names of images and areas are recognised."""
+    from scipy.io import savemat
+
+    names, areas = np.array(IDS, object), np.array(["V4"] * 3 + ["IT"] * 2, object)
+    savemat(place / "s.mat", {"data": {"rate": RATES, "names": names, "area": areas}, "fs": 1.0})
+    assert write_card(place).missing == ()
+    teacher = load_teacher(place)
+    assert teacher.regions == ("V4", "IT")
+    assert teacher.assembly.shape == (24, 5)
+
+
+def test_tables_beside_the_array(place):
+    """CSV files are told apart by their columns and names."""
+    np.save(place / "responses.npy", RATES[..., 0].T)
+    (place / "sites.csv").write_text(
+        "neuroid_id,region\n" + "".join(f"n{k},V4\n" for k in range(5))
+    )
+    rows = "".join(f"{k},{name},face\n" for k, name in enumerate(IMAGES))
+    (place / "shown.csv").write_text("stimulus_id,filename,label\n" + rows)
+    assert write_card(place).missing == ()
+    part = read_card(place).part["all"]
+    assert (part.stimuli.file, part.neuroid_table.file) == ("shown.csv", "sites.csv")
+    teacher = load_teacher(place)
+    assert list(teacher.stimuli.stimulus_ids[:2]) == ["0", "1"]
+    assert teacher.regions == ("V4",)
+
+
+def test_trials_with_a_table(place):
+    """A table of presentations as long as the array is one."""
+    np.save(place / "rates.npy", np.random.default_rng(0).random((16, 5)))
+    rows = "".join(f"{name},{k}\n" for k in range(2) for name in IDS)
+    (place / "trials.csv").write_text("stimulus_id,repetition\n" + rows)
+    assert write_card(place, region="IT").missing == ()
+    assert load_teacher(place).assembly.sizes["presentation"] == 16
+
+
+def test_responses_in_csv(place):
+    """A table of numbers with stimulus ids is responses, not labels."""
+    rows = "".join(f"{name},{k},{k * 2}\n" for k, name in enumerate(IDS))
+    (place / "responses.csv").write_text("stimulus_id,n1,n2\n" + rows)
+    assert write_card(place, region="IT").missing == ()
+    assert list(load_teacher(place).assembly["neuroid_id"].values) == ["n1", "n2"]
+
+
+def test_netcdf(place):
+    """BrainIO's layout says its regions; RDMs make a teacher of kind rdm."""
+    made = assembly(RATES[..., 0].T, stimulus_id=IDS, region=["V4"] * 5)
+    brainio.write(made, place / "assy.nc", identifier="lab")
+    assert write_card(place).missing == ()
+    assert load_teacher(place).regions == ("V4",)
+
+
+def test_rdms(place):
+    """A file of RDMs makes a teacher of kind rdm, without asking for a region."""
+    from neurosage.rsa.rdm import rdms
+
+    made = rdms(assembly(RATES[..., 0].T, stimulus_id=IDS, region=["V4"] * 5))
+    write_rdms(made, place / "rdms.nc")
+    assert write_card(place).missing == ()
+    teacher = load_teacher(place)
+    assert (teacher.kind, teacher.regions, teacher.assembly) == ("rdm", ("V4",), None)
+
+
+def test_images_in_a_folder(tmp_path):
+    """A folder of images will do, without a hash."""
+    (tmp_path / "pictures").mkdir()
+    for k, name in enumerate(IMAGES):
+        (tmp_path / "pictures" / name).write_bytes(png(k))
+    np.savez(tmp_path / "r.npz", rates=RATES[..., 0])
+    assert write_card(tmp_path, "lab", region="IT").missing == ()
+    assert read_card(tmp_path).part["all"].images.file == "pictures/"
+    assert len(load_teacher(tmp_path).stimuli) == 8
+
+
+@pytest.mark.parametrize(
+    ("shape", "lengths", "dims"),
+    [
+        ((5, 8), {"stimulus": 8}, ("neuroid", "stimulus")),
+        ((8, 5), {"stimulus": 8}, ("stimulus", "neuroid")),
+        ((8, 8), {"stimulus": 8}, ("?", "?")),
+        ((8, 8), {"stimulus": 8, "neuroid": 8}, ("?", "?")),
+        ((4, 5), {"stimulus": 8}, ("?", "?")),
+        ((4, 5), {"stimulus": 8, "neuroid": 5}, ("?", "neuroid")),
+        ((16, 5), {"stimulus": 8, "presentation": 16}, ("presentation", "neuroid")),
+        ((5, 8, 3), {"stimulus": 8}, ("?", "stimulus", "?")),
+        ((5, 8, 3), {"stimulus": 8, "neuroid": 5}, ("neuroid", "stimulus", "repetition")),
+        ((8, 5), {"stimulus": 8, "presentation": 8}, ("presentation", "neuroid")),
+        ((4, 5), {}, ("?", "?")),
+    ],
+)
+def test_dims_are_told_only_where_lengths_tell_them(shape, lengths, dims):
+    """A square array, or none of the lengths, is a question, never a guess."""
+    assert guess_dims(shape, lengths) == dims
+
+
+def test_repetitions_are_told_by_what_was_not_shown(place):
+    """NaN for every neuroid is a repetition that was not shown."""
+    ragged = RATES.copy()
+    ragged[:, 2:, 2] = np.nan
+    assert guess_dims((5, 8, 3), {"stimulus": 8}, ragged) == ("neuroid", "stimulus", "repetition")
+    np.save(place / "raw.npy", ragged)
+    assert write_card(place, region="IT").missing == ()
+    assert load_teacher(place).assembly.sizes["presentation"] == 8 * 2 + 2
+
+
+def test_what_was_not_chosen_is_mentioned(place):
+    """Pickles are named as never read; other candidates and images are said."""
+    (place / "data.pkl").write_bytes(b"\x80\x04.")
+    np.save(place / "a.npy", RATES[..., 0])
+    np.save(place / "b.npy", np.zeros((7, 7)))
+    np.save(place / "objects.npy", np.array([None]), allow_pickle=True)
+    write_zip(place / "other.zip", ["x.png"])
+    text = draft_card(place, "lab").text
+    assert "data.pkl: pickles are never read" in text
+    assert "Others that it could be: b.npy (7 × 7)." in text
+    assert 'Images are also in "other.zip".' in text
+    assert "objects.npy" not in text
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x93NUMPY\x01\x00", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"]
+)
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv", ".mat", ".nc", ".nwb", ".zip"])
+def test_damaged_files_are_passed_over(tmp_path, suffix, content):
+    """Whatever a file holds, a card is begun."""
+    (tmp_path / f"x{suffix}").write_bytes(content)
+    assert "part.all.images.file" in write_card(tmp_path, "lab").missing
+
+
+def test_a_card_is_never_replaced(place):
+    """One that is there stays as it is; a file is no folder; an id is a plain name."""
+    (place / "card.toml").write_text("mine")
+    with pytest.raises(InputError, match="is there already, and is not replaced"):
+        write_card(place)
+    assert (place / "card.toml").read_text() == "mine"
+    with pytest.raises(InputError, match="is not a folder"):
+        write_card(place / "images.zip")
+    with pytest.raises(InputError, match=r"the id '../x' is no plain name"):
+        write_card(place.parent / "new", "../x")
+    assert not (place.parent / "new").exists()
+    with pytest.raises(InputError, match="there is no folder"):
+        draft_card(place / "none")

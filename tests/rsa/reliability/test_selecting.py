@@ -1,0 +1,114 @@
+"""Selection of neuroids by reliability, on other trials or marked inflated."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from neurosage.data.assembly import assembly
+from neurosage.errors import InputError
+from neurosage.rsa.reliability.neuroids import reliability
+from neurosage.rsa.reliability.selecting import select_reliable
+
+
+def test_other_trials_do_not_flatter(repeated):
+    """Of equal neuroids, those chosen are no better on other trials, but seem so on the same."""
+    a = repeated(n=60, neuroids=300, low=8, high=8, noise=8.0)
+    true_of_half = 4 / (4 + 8.0)
+    kept, selection = select_reliable(a, 0.4, method="variance")
+    assert 20 < selection.kept < 280
+    assert float(selection.reliability.mean()) == pytest.approx(true_of_half, abs=0.04)
+    best = selection.chosen_by.values[selection.chosen_by.values >= 0.4]
+    assert best.mean() > true_of_half + 0.08
+    assert not selection.inflated
+    assert "inflated" not in kept.attrs
+
+
+def test_halves_share_no_trials(repeated):
+    """The assembly returned holds one half of each stimulus' repetitions, of those kept."""
+    a = repeated(n=40, neuroids=20, low=4, high=9, noise=1.0)
+    kept, selection = select_reliable(a, 0.5, seed=1)
+    shown = a["stimulus_id"].to_series().value_counts()
+    left = kept["stimulus_id"].to_series().value_counts()
+    assert set(shown.index) == set(left.index)
+    assert ((shown - 2 * left[shown.index]).abs() <= 1).all()
+    assert list(kept["neuroid_id"].values) == list(
+        a["neuroid_id"].values[selection.chosen_by.values >= 0.5]
+    )
+    pairs = set(zip(a["stimulus_id"].values, a["repetition"].values, strict=True))
+    assert set(zip(kept["stimulus_id"].values, kept["repetition"].values, strict=True)) < pairs
+    rest = {tuple(row) for row in a.values.round(9)} - {
+        tuple(row) for row in a.sel(presentation=_places(a, kept)).values.round(9)
+    }
+    assert len(rest) == len(a) - len(kept)
+
+
+def _places(a, kept):
+    own = list(zip(a["stimulus_id"].values, a["repetition"].values, strict=True))
+    wanted = set(zip(kept["stimulus_id"].values, kept["repetition"].values, strict=True))
+    return [i for i, each in enumerate(own) if each in wanted]
+
+
+def test_same_trials_are_marked(repeated):
+    """With the same trials all are returned, and the mark stays on what is computed from them."""
+    a = repeated(n=40, neuroids=20, low=4, high=4, noise=4.0)
+    kept, selection = select_reliable(a, 0.4, trials="same", seed=3)
+    assert selection.inflated
+    assert len(kept) == len(a)
+    assert (selection.reliability >= 0.4).all()
+    assert reliability(kept).attrs["inflated"] == kept.attrs["inflated"]
+    how = json.loads(kept.attrs["selected"])
+    assert how == {
+        "threshold": 0.4,
+        "method": "split-half",
+        "trials": "same",
+        "seed": 3,
+        "kept": selection.kept,
+        "neuroids": 20,
+    }
+
+
+def test_counts_of_each_region(repeated):
+    """Kept, below the threshold and not estimable add up, region by region."""
+    a = repeated(n=60, neuroids=6, low=6, high=6, noise=1.0)
+    a["region"] = ("neuroid", np.array(["V4", "V4", "V4", "IT", "IT", "IT"], object))
+    a.values[:, 1] = 5.0
+    a.values[:, 4] = np.random.default_rng(0).normal(size=len(a))
+    table = select_reliable(a, 0.5)[1].to_frame()
+    assert table[["neuroids", "kept", "below", "not_estimable"]].values.tolist() == [
+        [3, 2, 0, 1],
+        [3, 2, 1, 0],
+    ]
+    assert "4 of 6 neuroids" in str(select_reliable(a, 0.5)[1])
+
+
+def test_stimuli_shown_once_stay(repeated):
+    """A stimulus shown once chooses nothing and stays; rows of NaN are no repetitions."""
+    a = repeated(n=20, neuroids=4, low=6, high=6, noise=0.5)
+    more = assembly(
+        np.concatenate([a.values, np.ones((1, 4)), np.full((2, 4), np.nan)]),
+        stimulus_id=[*a["stimulus_id"].values, "once", "img0", "img1"],
+        region="V4",
+    )
+    kept, _ = select_reliable(more, 0.2)
+    shown = kept["stimulus_id"].to_series().value_counts()
+    assert shown["once"] == 1
+    assert (shown.drop("once") == 3).all()
+
+
+def test_refusals(repeated, recording):
+    """Too few repetitions, thresholds nobody reaches and unknown choices are named."""
+    for source in (recording(), repeated(n=20, neuroids=3, low=2, high=2)):
+        with pytest.raises(InputError, match="4 repetitions of at least 3 stimuli"):
+            select_reliable(source, 0.5)
+    with pytest.raises(InputError, match="takes 2 repetitions"):
+        select_reliable(recording(), 0.5, trials="same")
+    a = repeated(n=20, neuroids=3, low=4, high=4, noise=9.0)
+    with pytest.raises(InputError, match=r"no neuroid reaches a reliability of 0.999; the highest"):
+        select_reliable(a, 0.999)
+    with pytest.raises(InputError, match="at most 1, not 80"):
+        select_reliable(a, 80)
+    with pytest.raises(InputError, match="unknown choice of trials 'others'"):
+        select_reliable(a, 0.5, trials="others")
