@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from neurosage.data.unfolding import check_dims, unfold
+from neurosage.data.columns import as_column, count_in_order, place
+from neurosage.data.unfolding import check_dims, check_names, unfold
 from neurosage.errors import InputError, unknown
 
 DIMS = ("presentation", "neuroid", "time_bin")
@@ -34,8 +35,8 @@ def assembly(
     values: npt.ArrayLike,
     dims: Sequence[str] = ("presentation", "neuroid"),
     *,
-    stimulus_id: npt.ArrayLike,
-    region: npt.ArrayLike,
+    stimulus_id: npt.ArrayLike | None = None,
+    region: npt.ArrayLike | None = None,
     neuroid_id: npt.ArrayLike | None = None,
     repetition: npt.ArrayLike | None = None,
     time_bin_start: npt.ArrayLike | None = None,
@@ -53,7 +54,8 @@ def assembly(
         The names of the dims of `values`: ``neuroid``; ``presentation``, or ``stimulus``
         with or without ``repetition`` (NaN where not shown); and ``time_bin`` if there.
     stimulus_id : array_like, shape (presentation,) or (stimulus,)
-        What was shown; presentations of one stimulus share its id.
+        What was shown; presentations of one stimulus share its id. Whole numbers become
+        text, as ids are.
     region : str or array_like, shape (neuroid,)
         The area or layer of each neuroid; one string stands for all.
     neuroid_id : array_like, shape (neuroid,), optional
@@ -66,7 +68,8 @@ def assembly(
         Of the DataArray.
     **coordinates : array_like
         Further coordinates, scalar, or as long as one of the dims; where two dims
-        have that length, give ``(dim, values)``.
+        have that length, give ``(dim, values)``. ``unit="spikes / 100 ms"``, one string, is
+        that of the values, and is kept in ``attrs``.
 
     Returns
     -------
@@ -84,11 +87,15 @@ def assembly(
     >>> a.dims, list(a.neuroid_id.values)
     (('presentation', 'neuroid'), ['V4.0', 'V4.1'])
     """
-    check_dims(tuple(dims), data := np.asarray(values))
+    check_names(coordinates, stimulus_id=stimulus_id, region=region, neuroid_id=neuroid_id)
+    unit = coordinates.pop("unit") if isinstance(coordinates.get("unit"), str) else None
+    check_dims(tuple(dims), (data := np.asarray(values)).dtype)
+    if data.ndim != len(dims):
+        raise InputError(f"values have shape {data.shape}, but {len(dims)} dims are named: {dims}.")
     sizes = dict(zip(dims, data.shape, strict=True))
     shown = "stimulus" if "stimulus" in dims else "presentation"
-    regions = _column("region", region, sizes["neuroid"], broadcast=True)
-    ids = _column("stimulus_id", stimulus_id, sizes[shown])
+    regions = as_column("region", region, sizes["neuroid"], broadcast=True)
+    ids = as_column("stimulus_id", stimulus_id, sizes[shown])
     if nameless := int(pd.isna(ids).sum()):
         raise InputError(f"{nameless} of {len(ids)} stimulus ids are missing; name each stimulus.")
     if "repetition" in dims and (repetition is not None or len(set(ids)) < len(ids)):
@@ -96,48 +103,22 @@ def assembly(
             "with a dim 'repetition' each stimulus id stands once and repetition=… is not given; "
             "else name the presentations: dims ('presentation', 'neuroid')."
         )
-    numbered = [f"{r}.{i}" for r, i in zip(regions, _count(regions), strict=True)]
+    numbered = [f"{r}.{i}" for r, i in zip(regions, count_in_order(regions), strict=True)]
     coords: dict[str, Any] = {
         "stimulus_id": (shown, ids),
-        "repetition": (shown, _count(ids) if repetition is None else repetition),
+        "repetition": (shown, count_in_order(ids) if repetition is None else repetition),
         "neuroid_id": ("neuroid", numbered if neuroid_id is None else neuroid_id),
         "region": ("neuroid", regions),
     }
     edges = {"time_bin_start": time_bin_start, "time_bin_end": time_bin_end}
     coords |= {key: ("time_bin", edge) for key, edge in edges.items() if edge is not None}
-    coords |= {key: _place(key, value, sizes) for key, value in coordinates.items()}
+    coords |= {key: place(key, value, sizes) for key, value in coordinates.items()}
     for key, entry in coords.items():
         if isinstance(entry, tuple):
-            coords[key] = (entry[0], _column(key, entry[1], sizes[entry[0]]))
+            coords[key] = (entry[0], as_column(key, entry[1], sizes[entry[0]]))
     array = unfold(xr.DataArray(data, dims=tuple(dims), coords=coords, name=name))
-    return check_assembly(array.transpose(*[dim for dim in DIMS if dim in array.dims]))
-
-
-def _column(key: str, value: Any, length: int, *, broadcast: bool = False) -> Any:
-    column = np.asarray(value)
-    column = np.full(length, column) if broadcast and column.ndim == 0 else column
-    if column.shape != (length,):
-        raise InputError(f"{key} has shape {column.shape}, but the responses need ({length},).")
-    return column.astype(object) if column.dtype.kind in "US" else column
-
-
-def _count(ids: Any) -> Any:
-    return pd.Series(ids).groupby(ids, sort=False).cumcount().to_numpy()
-
-
-def _place(key: str, value: Any, sizes: dict[str, int]) -> Any:
-    if isinstance(value, tuple) and len(value) == 2 and value[0] in sizes:
-        return value
-    column = np.asarray(value)
-    if column.ndim == 0:
-        return value
-    fits = [dim for dim, length in sizes.items() if column.shape == (length,)]
-    if len(fits) != 1:
-        raise InputError(
-            f"coordinate {key!r} has shape {column.shape}, which fits {fits or 'no dim'} of "
-            f"{sizes}; give it as ('presentation', values) or ('neuroid', values)."
-        )
-    return fits[0], column
+    array = array.transpose(*[dim for dim in DIMS if dim in array.dims])
+    return check_assembly(array.assign_attrs({} if unit is None else {"unit": unit}))
 
 
 def check_assembly(responses: xr.DataArray) -> xr.DataArray:
@@ -159,11 +140,7 @@ def check_assembly(responses: xr.DataArray) -> xr.DataArray:
     >>> check_assembly(assembly([[1.0, 2.0]], stimulus_id=["cat"], region="V4")).sizes["neuroid"]
     2
     """
-    if not isinstance(responses, xr.DataArray):
-        raise InputError(
-            f"an assembly is an xarray.DataArray, but this is {type(responses).__name__}; "
-            "build one with neurosage.assembly(values, stimulus_id=…, region=…)."
-        )
+    _check_type(responses)
     if responses.dims not in (DIMS[:2], DIMS):
         raise InputError(f"dims of an assembly are {DIMS[:2]} or {DIMS}, not {responses.dims}.")
     for key, dim in REQUIRED.items():
@@ -181,6 +158,18 @@ def check_assembly(responses: xr.DataArray) -> xr.DataArray:
             "drop them with .reset_index(…) or .drop_vars(…)."
         )
     return responses
+
+
+def _check_type(responses: object) -> None:
+    if not isinstance(responses, xr.DataArray):
+        raise InputError(
+            f"an assembly is an xarray.DataArray, but this is {type(responses).__name__}; "
+            + (
+                "give its .assembly."
+                if hasattr(responses, "assembly")
+                else "build one with neurosage.assembly(values, stimulus_id=…, region=…)."
+            )
+        )
 
 
 def region_names(responses: xr.DataArray) -> tuple[str, ...]:
@@ -231,6 +220,7 @@ def select(responses: xr.DataArray, **wanted: Any) -> xr.DataArray:
     >>> select(a, region="V4").values
     array([[1, 3]])
     """
+    _check_type(responses)
     for key, value in wanted.items():
         if key not in responses.coords or len(responses[key].dims) != 1:
             raise unknown("coordinate", key, [c for c in responses.coords if responses[c].ndim])

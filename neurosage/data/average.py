@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from neurosage.data.assembly import check_assembly
 from neurosage.errors import InputError, unknown
 
 
@@ -41,6 +42,7 @@ def average_time(responses: xr.DataArray, start: float, end: float) -> xr.DataAr
     >>> average_time(a, 70, 170).values
     array([[2.]])
     """
+    check_assembly(responses)
     if "time_bin" not in responses.dims:
         return responses
     starts, ends = responses["time_bin_start"].values, responses["time_bin_end"].values
@@ -87,6 +89,7 @@ def average_repetitions(responses: xr.DataArray, by: str = "stimulus_id") -> xr.
     >>> list(m.stimulus_id.values), m.values.ravel(), m.repetitions.values
     (['b', 'a'], array([2., 5.]), array([2, 1]))
     """
+    check_assembly(responses)
     on_presentation = [c for c in responses.coords if responses[c].dims == ("presentation",)]
     if by not in on_presentation:
         raise unknown("coordinate on presentation", by, on_presentation)

@@ -15,7 +15,7 @@ from neurosage.data.build import build_stimuli, build_teacher, check_count
 from neurosage.data.cards.card import NAME, Card
 from neurosage.data.fetch import locate
 from neurosage.data.listing import list_stimuli, list_teachers
-from neurosage.data.sources import Source, What, described, from_folder, register, sources
+from neurosage.data.sources import Source, What, described, find, register, resolve, sources
 from neurosage.data.stimuli import StimulusSet
 from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError, NeurosageError, unknown
@@ -31,10 +31,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-HINTS: dict[What, str] = {
-    "teacher": "`neurosage teachers` lists them; a folder with a card.toml will do, too.",
-    "stimuli": "`neurosage stimuli` lists them; a folder with a card.toml will do, too.",
-}
 
 
 def load_teacher(id_or_path: str | Path) -> Teacher:
@@ -223,7 +219,7 @@ def fetch(id_or_path: str | Path) -> list[Path]:
     id_ = str(id_or_path).partition("/")[0]
     teachers, stimuli = sources("teacher"), sources("stimuli")
     what: What = "stimuli" if id_ in stimuli and id_ not in teachers else "teacher"
-    found = _find(what, id_or_path)
+    found = find(what, id_or_path)
     if found is None:
         every = dict.fromkeys([*teachers, *stimuli])
         hint = (
@@ -241,58 +237,3 @@ def fetch(id_or_path: str | Path) -> list[Path]:
         for entry in card.part[name].files
     ]
     return list(dict.fromkeys(files))  # parts may share files
-
-
-def resolve(what: What, id_or_path: str | Path) -> tuple[Source, str | None]:
-    """Return the source that an id or path names, and the part asked for.
-
-    Parameters
-    ----------
-    what : {"teacher", "stimuli"}
-        Which to look for.
-    id_or_path : str or Path
-        ``id``, ``id/part``, ``folder``, or ``folder/part``.
-
-    Returns
-    -------
-    source : Source
-        Where to load it from.
-    part : str or None
-        None for the default one.
-
-    Raises
-    ------
-    InputError
-        If it is none of these, close matches named, or the part has a path in it.
-    """
-    found = _find(what, id_or_path)
-    if found is None:
-        raise unknown(what, str(id_or_path), sources(what), HINTS[what])
-    return found
-
-
-def _find(what: What, id_or_path: str | Path) -> tuple[Source, str | None] | None:
-    if not isinstance(id_or_path, str | Path) or id_or_path == "":
-        named = "a teacher is" if what == "teacher" else "stimuli are"
-        raise InputError(f"{named} named by an id or a folder, not {id_or_path!r}. {HINTS[what]}")
-    found = sources(what)
-    id_, _, part = str(id_or_path).partition("/")
-    if isinstance(id_or_path, str) and id_ in found:
-        if part and not re.fullmatch(NAME, part):
-            raise InputError(
-                f"the part {part!r} of {id_!r} has a path in it; parts are plain names, "
-                "such as macaque-v4/190923."
-            )
-        return found[id_], part or None
-    path = Path(id_or_path).expanduser()
-    path = path.parent if path.name == "card.toml" else path
-    if (path / "card.toml").is_file():
-        return from_folder(path), None
-    if (path.parent / "card.toml").is_file() and not path.exists():
-        return from_folder(path.parent), path.name
-    if path.is_dir():
-        raise InputError(
-            f"the folder {path} holds no card.toml, so it is no {what}; "
-            f"`neurosage teacher new {path}` writes one to start from."
-        )
-    return None

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from neurosage import plugins
-from neurosage.data.cards.card import Card, read_card
+from neurosage.data.cards.card import NAME, Card, read_card
 from neurosage.errors import InputError, unknown
 
 What = Literal["teacher", "stimuli"]
+HINTS: dict[What, str] = {
+    "teacher": "`neurosage teachers` lists them; a folder with a card.toml will do, too.",
+    "stimuli": "`neurosage stimuli` lists them; a folder with a card.toml will do, too.",
+}
 GROUPS: dict[What, str] = {"teacher": "neurosage.teachers", "stimuli": "neurosage.stimuli"}
 _registered: dict[What, dict[str, Callable[..., Any]]] = {"teacher": {}, "stimuli": {}}
 
@@ -60,6 +65,8 @@ class Source:
 
     def make(self) -> Callable[..., Any] | None:
         """Return what loads it, importing its plugin; None where the card says it all."""
+        if self.problem:
+            raise InputError(self.problem)
         if self.loader is not None or self.point is None:
             return self.loader
         plugin = plugins.load_point(self.point, "plugin")
@@ -83,23 +90,28 @@ def sources(what: What) -> dict[str, Source]:
     Returns
     -------
     dict of str to Source
-        Plugins first, then folders of ``NEUROSAGE_TEACHERS``, then this process.
+        Plugins first, then folders of ``NEUROSAGE_TEACHERS``, then this process. Where two
+        have one id, its ``problem`` names both.
 
     Raises
     ------
     InputError
-        If two have one id; both are named.
+        If two plugins have one id, or ``NEUROSAGE_TEACHERS`` names no folder.
     """
     found = {id_: _plugin(point) for id_, point in plugins.entry_points(GROUPS[what]).items()}
     here = [Source(id_, "this process", loader=made) for id_, made in _registered[what].items()]
     for source in [*_folders(what), *here]:
-        if source.id in found:
-            raise InputError(
-                f"two sources have the id {source.id!r}: {found[source.id].origin} and "
-                f"{source.origin}; rename one of them."
-            )
-        found[source.id] = source
+        found[source.id] = _twice(found[source.id], source) if source.id in found else source
     return found
+
+
+def _twice(one: Source, other: Source) -> Source:
+    # The others must not suffer for it: only who asks for this id is told.
+    origins = f"{one.origin} and {other.origin}"
+    problem = (
+        f"two sources have the id {one.id!r}: {origins}; rename one of them, or give the folder."
+    )
+    return Source(one.id, origins, problem=problem)
 
 
 def register(what: What, id_: str, loader: Callable[..., Any]) -> None:
@@ -208,3 +220,69 @@ def _images_of(source: Source, card: Card) -> tuple[Card, Path | None]:
             f"stimuli {source.id!r} are those of the teacher {card.teacher!r}, which has no card."
         )
     return its_card, teacher.folder
+
+
+def resolve(what: What, id_or_path: str | Path) -> tuple[Source, str | None]:
+    """Return the source that an id or path names, and the part asked for.
+
+    Parameters
+    ----------
+    what : {"teacher", "stimuli"}
+        Which to look for.
+    id_or_path : str or Path
+        ``id``, ``id/part``, ``folder``, or ``folder/part``.
+
+    Returns
+    -------
+    source : Source
+        Where to load it from.
+    part : str or None
+        None for the default one.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, close matches named, or the part has a path in it.
+    """
+    found = find(what, id_or_path)
+    if found is None:
+        _refuse_path(what, id_or_path)
+        raise unknown(what, str(id_or_path), sources(what), HINTS[what])
+    return found
+
+
+def _refuse_path(what: What, id_or_path: str | Path) -> None:
+    given = str(id_or_path)
+    if isinstance(id_or_path, Path) or given.startswith((".", "/", "~")) or given.endswith("/"):
+        raise InputError(
+            f"there is no folder {given!r} to load a {what} from, seen from {Path.cwd()}; its "
+            "folder holds a card.toml."
+        )
+
+
+def find(what: What, id_or_path: str | Path) -> tuple[Source, str | None] | None:
+    """Return what `resolve` does, None where nothing has that name."""
+    if not isinstance(id_or_path, str | Path) or id_or_path == "":
+        named = "a teacher is" if what == "teacher" else "stimuli are"
+        raise InputError(f"{named} named by an id or a folder, not {id_or_path!r}. {HINTS[what]}")
+    found = sources(what)
+    id_, _, part = str(id_or_path).partition("/")
+    if isinstance(id_or_path, str) and id_ in found:
+        if part and not re.fullmatch(NAME, part):
+            raise InputError(
+                f"the part {part!r} of {id_!r} has a path in it; parts are plain names, "
+                "such as macaque-v4/190923."
+            )
+        return found[id_], part or None
+    path = Path(id_or_path).expanduser()
+    path = path.parent if path.name == "card.toml" else path
+    if (path / "card.toml").is_file():
+        return from_folder(path), None
+    if (path.parent / "card.toml").is_file() and not path.exists():
+        return from_folder(path.parent), path.name
+    if path.is_dir():
+        raise InputError(
+            f"the folder {path} holds no card.toml, so it is no {what}; "
+            f"`neurosage teacher new {path}` writes one to start from."
+        )
+    return None

@@ -57,6 +57,11 @@ class StimulusSet:
         if isinstance(images, np.ndarray):
             images = ArrayImages(images)
         object.__setattr__(self, "images", images)
+        if not isinstance(self.table, pd.DataFrame):
+            raise InputError(
+                f"the table of stimuli {self.id!r} is a {type(self.table).__name__}, but must be a "
+                "pandas.DataFrame: give pandas.DataFrame({'stimulus_id': ids})."
+            )
         object.__setattr__(self, "table", self.table.reset_index(drop=True))
         self._check()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,16 +15,18 @@ CELLS = ("stimulus", "repetition")  # what a presentation is made of
 WAYS = ({"presentation"}, {"stimulus"}, {"stimulus", "repetition"})
 
 
-def check_dims(dims: tuple[str, ...], values: np.ndarray[Any, Any]) -> None:
-    """Refuse dims that are not those of responses, or do not fit the values.
+def check_dims(dims: tuple[str, ...], dtype: np.dtype[Any], source: object = "values") -> None:
+    """Refuse dims that are not those of responses, and values that are no numbers.
 
     Parameters
     ----------
     dims : tuple of str
         ``neuroid``; ``presentation``, or ``stimulus`` with or without ``repetition``; and
         ``time_bin`` if there.
-    values : numpy.ndarray
-        With as many dims.
+    dtype : numpy.dtype
+        Of the values.
+    source : object
+        Where they come from, for messages.
 
     Raises
     ------
@@ -32,16 +36,43 @@ def check_dims(dims: tuple[str, ...], values: np.ndarray[Any, Any]) -> None:
     rest = set(dims) - {"neuroid", "time_bin"}
     if "neuroid" not in dims or rest not in WAYS or len(set(dims)) != len(dims):
         raise InputError(
-            f"dims {dims} are not those of an assembly: give neuroid; presentation, or stimulus, "
-            "or stimulus and repetition; and time_bin where responses are resolved in time; each "
-            "once."
+            f"dims {dims} of {source} are not those of an assembly: give neuroid; presentation, or "
+            "stimulus, or stimulus and repetition; and time_bin where responses are resolved in "
+            "time; each once."
         )
-    if values.ndim != len(dims):
-        raise InputError(
-            f"values have shape {values.shape}, but {len(dims)} dims are named: {dims}."
-        )
-    if values.dtype.kind not in "fiub":
-        raise InputError(f"responses must be numbers, but have dtype {values.dtype}.")
+    if dtype.kind not in "fiub":
+        raise InputError(f"responses must be numbers, but {source} have dtype {dtype}.")
+
+
+def check_names(coordinates: Iterable[str], **named: Any) -> None:
+    """Refuse a misspelt name where the right one is missing.
+
+    Parameters
+    ----------
+    coordinates : iterable of str
+        Names given beside those that are known.
+    **named : Any
+        The known names and what was given for them, None for nothing.
+
+    Raises
+    ------
+    InputError
+        If ``stimulus_id`` or ``region`` is missing, or one of `coordinates` looks like a
+        known name that was not given.
+
+    Examples
+    --------
+    >>> check_names(["stimulus_ids"], stimulus_id=None, region="V4")
+    Traceback (most recent call last):
+    ...
+    neurosage.errors.InputError: stimulus_id is missing; did you mean it by stimulus_ids?
+    """
+    for name in [name for name, value in named.items() if value is None]:
+        close = difflib.get_close_matches(name, coordinates, n=1, cutoff=0.85)
+        if close:
+            raise InputError(f"{name} is missing; did you mean it by {close[0]}?")
+        if name != "neuroid_id":
+            raise InputError(f"{name} is missing: an assembly says {name}=… of its responses.")
 
 
 def unfold(array: xr.DataArray) -> xr.DataArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosage.data.assembly import align, assembly, check_assembly, region_names, select
+from neurosage.data.average import average_repetitions
 from neurosage.errors import InputError
 
 IDS = ["img1", "img2", "img10"]
@@ -134,3 +137,44 @@ def test_repetitions_are_said_once(wrong):
     """By the dim, or by presentations that share an id: not by both."""
     with pytest.raises(InputError, match="with a dim 'repetition' each stimulus id stands once"):
         assembly(np.ones((2, 1, 2)), ("stimulus", "neuroid", "repetition"), region="V4", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"stimulus_ids": ["a"], "region": "V4"}, "stimulus_id is missing; did you mean it by"),
+        ({"stimulus_id": ["a"], "regions": "V4"}, "region is missing; did you mean it by regions"),
+        ({"stimulus_id": ["a"], "region": "V4", "neuroids_id": ["x"]}, "neuroid_id is missing"),
+        ({"stimulus_id": ["a"]}, "region is missing: an assembly says region=…"),
+        ({"stimulus_id": ["a"], "region": "V4", "x": ("time", [1])}, "'x' is on 'time'"),
+        ({"stimulus_id": ["a"], "region": "V4", "x": [[1], [1, 2]]}, "'x' is no column of values"),
+    ],
+)
+def test_misspelt_names_are_told(said, message):
+    """A name that is nearly one of ours does not become a coordinate in silence."""
+    with pytest.raises(InputError, match=message):
+        assembly([[1.0]], **said)
+
+
+def test_the_unit_is_an_attribute():
+    """One string is the unit of the values; a column of that name stays a column."""
+    a = assembly([[1.0, 2.0]], stimulus_id=["a"], region="V4", unit="spikes / 100 ms")
+    assert a.attrs == {"unit": "spikes / 100 ms"}
+    assert "unit" not in a.coords
+    b = assembly([[1.0, 2.0]], stimulus_id=["a"], region="V4", unit=("neuroid", [5, 7]))
+    assert b.unit.values.tolist() == [5, 7]
+
+
+def test_ids_are_text():
+    """Whole numbers become text, so that they match a stimulus set's."""
+    a = assembly(np.ones((3, 2)), stimulus_id=np.arange(3), region=[4, 4], neuroid_id=[10, 11])
+    assert a.stimulus_id.values.tolist() == ["0", "1", "2"]
+    assert a.neuroid_id.values.tolist() == ["10", "11"]
+
+
+def test_a_teacher_is_no_assembly():
+    """Whoever gives one is told what to give."""
+    teacher = SimpleNamespace(assembly=None)
+    for call in (select, average_repetitions, check_assembly):
+        with pytest.raises(InputError, match=r"is SimpleNamespace; give its .assembly"):
+            call(teacher)

@@ -65,11 +65,21 @@ def test_folders_of_the_environment_are_listed_and_load(tmp_path, monkeypatch, l
 
 
 def test_a_folder_with_a_taken_id_is_refused(tmp_path, monkeypatch):
-    """Two sources with one id are an error that names both."""
+    """Two sources with one id are an error for who asks for it, and hinder nobody else."""
     folder = lay_out(tmp_path / "mine", "macaque-v4")
     monkeypatch.setenv("NEUROSAGE_TEACHERS", str(folder))
     with pytest.raises(InputError, match=r"'macaque-v4': neurosage and .*mine"):
-        list_teachers()
+        registry.load_teacher("macaque-v4")
+    assert "two sources" in list_teachers().set_index("id").loc["macaque-v4", "problem"]
+    assert registry.load_teacher("simulated-macaque").regions
+    assert registry.load_teacher(folder).id.startswith("macaque-v4")
+
+
+@pytest.mark.parametrize("path", ["./nothere", "nothere/", Path("nothere")])
+def test_a_folder_that_is_not_there_is_said(path):
+    """A path is no misspelt id."""
+    with pytest.raises(InputError, match=r"there is no folder '.*nothere/?' to load a teacher"):
+        registry.load_teacher(path)
 
 
 def test_a_broken_card_is_listed_and_hinders_no_other(monkeypatch, lab):
