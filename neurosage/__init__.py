@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neurosage.data.assembly import assembly, select
     from neurosage.data.average import average_repetitions, average_time
+    from neurosage.data.cards.new_card import write_card
     from neurosage.data.registry import (
         list_stimuli,
         list_teachers,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         load_teacher,
         register_teacher,
     )
+    from neurosage.data.spikes import count_spikes
     from neurosage.data.stimuli import StimulusSet
     from neurosage.data.teacher import Teacher
     from neurosage.errors import NeurosageError
@@ -59,6 +61,7 @@ __all__ = [
     "average_repetitions",
     "average_time",
     "check",
+    "count_spikes",
     "list_stimuli",
     "list_teachers",
     "load_model",
@@ -78,6 +81,7 @@ __all__ = [
     "select",
     "select_reliable",
     "similarity",
+    "write_card",
 ]
 
 _MODULES = {
@@ -91,6 +95,8 @@ _MODULES = {
         "load_teacher",
         "register_teacher",
     ),
+    "neurosage.data.cards.new_card": ("write_card",),
+    "neurosage.data.spikes": ("count_spikes",),
     "neurosage.data.stimuli": ("StimulusSet",),
     "neurosage.data.teacher": ("Teacher",),
     "neurosage.models.preprocess": ("Preprocessing",),
