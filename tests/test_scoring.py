@@ -173,6 +173,36 @@ def test_a_score_says_how_it_was_made(net: nn.Module, teacher: Teacher) -> None:
     assert json.loads(made["preprocessing"])["interpolation"] == "bicubic"
 
 
+def test_crossnobis_says_that_the_network_is_euclidean(net: nn.Module, teacher: Teacher) -> None:
+    """The network has no noise to take out; a teacher's averages have none to be known by."""
+    assert teacher.assembly is not None
+    noise = np.random.default_rng(1).normal(0, 9, (60, 22))
+    twice = assembly(
+        np.repeat(teacher.assembly.values, 2, 0) + noise,
+        stimulus_id=np.repeat(teacher.assembly["stimulus_id"].values, 2),
+        region=teacher.assembly["region"].values,
+    )
+    repeated = Teacher("twice", teacher.stimuli, twice, normalise="zscore")
+    made = score(net, repeated, ["1"], distance="crossnobis").data.attrs
+    assert (made["distance"], made["distance_layers"]) == ("crossnobis", "euclidean")
+    with pytest.raises(InputError, match="single repetitions"):
+        score(net, teacher, ["1"], distance="crossnobis")
+
+
+def test_the_distance_of_a_teacher_of_rdms_is_taken(net: nn.Module, teacher: Teacher) -> None:
+    """As if it had been asked for; normalising what has no responses is refused."""
+    from neurosage.rsa.rdm import rdms
+
+    made = rdms(teacher, "euclidean")
+    published = Teacher("published", teacher.stimuli, None, made, kind="rdm")
+    found = score(net, published, ["1"])
+    expected = score(net, teacher, ["1"], distance="euclidean")
+    np.testing.assert_allclose(found.similarity, expected.similarity, atol=1e-5)
+    assert found.data.attrs["distance"] == "euclidean"
+    with pytest.raises(InputError, match="normalise='centre' acts on responses"):
+        score(net, published, ["1"], normalise="centre")
+
+
 def test_a_saved_score_loads_as_it_was(net: nn.Module, teacher: Teacher, tmp_path: Path) -> None:
     """Values, coordinates and attributes; no other file is left beside it."""
     found = score(net, teacher, units=20)
@@ -200,7 +230,7 @@ def test_files_that_hold_no_score_are_refused(tmp_path: Path) -> None:
     ("wrong", "message"),
     [
         ({"layers": ["0.9"]}, "unknown layer '0.9'"),
-        ({"distance": "corelation"}, "did you mean 'correlation'"),
+        ({"distance": "corelation"}, "did you mean 'correlation'.*crossnobis"),
         ({"comparison": "pearsn"}, "did you mean 'pearson'"),
         ({"normalise": "z"}, "zscore"),
         ({"nan": "drop-stimuli"}, "did you mean 'drop-stimulus'"),

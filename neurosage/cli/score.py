@@ -44,8 +44,12 @@ def score(
     units: Annotated[int, typer.Option(help="Units recorded of a layer, at most.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of these units, and of untrained weights.")] = 0,
     distance: Annotated[
-        str, typer.Option(help="correlation, euclidean or cosine.")
-    ] = "correlation",
+        str | None,
+        typer.Option(
+            help="correlation (if omitted, or that of the teacher's RDMs), euclidean, cosine, "
+            "crossnobis (from single repetitions; the network's side is then euclidean)."
+        ),
+    ] = None,
     comparison: Annotated[str, typer.Option(help="pearson, spearman or cosine.")] = "pearson",
     normalise: Annotated[
         str | None,
@@ -183,8 +187,10 @@ def _cell(value: float, is_best: bool) -> str:
 
 def _footnote(result: Score) -> str:
     made, count = result.data.attrs, result.data.sizes["layer"]
+    layers = made.get("distance_layers", made["distance"])
+    other = "" if layers == made["distance"] else f" (the network's: {layers}, without noise)"
     note = (
-        f"{made['comparison']} of {made['distance']} RDMs over {made['n_stimuli']} stimuli; "
+        f"{made['comparison']} of {made['distance']} RDMs{other} over {made['n_stimuli']} stimuli; "
         f"neuroids {made['normalise_teacher']}, units {made['normalise_layers']}.\n"
     )
     if count > 1:

@@ -92,7 +92,10 @@ def place(key: str, value: Any, sizes: dict[str, int]) -> Any:
     >>> place("animal", ["M1", "M2"], {"presentation": 3, "neuroid": 2})[0]
     'neuroid'
     """
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
+    pair = isinstance(value, tuple) and len(value) == 2 and not isinstance(value[1], str)
+    if pair and isinstance(value[0], tuple | list) and all(d in sizes for d in map(str, value[0])):
+        raise InputError(f"coordinate {key!r} is on {value[0]}; give one that stands on one dim.")
+    if pair and isinstance(value[0], str):
         if value[0] not in sizes:
             raise InputError(f"coordinate {key!r} is on {value[0]!r}; dims are {list(sizes)}.")
         return value

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from neurosage.data.bounded import BoundedFile
 from neurosage.data.cards.card import FileEntry
 from neurosage.data.hashes import hash_file
 from neurosage.data.mirror import find_mirrored, matches
@@ -211,6 +212,8 @@ def _fill(partial: Path, entry: FileEntry, owner: str, url: str) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _get(partial, entry, url)
+        except FetchError:
+            raise
         except Exception as error:  # requests and urllib3 have no common base
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's; what the network says has no number
@@ -231,7 +234,8 @@ def _get(partial: Path, entry: FileEntry, url: str) -> None:
     import requests
 
     download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=TIMEOUT)
-    download(url, str(partial), None)
+    with partial.open("wb") as stream:
+        download(url, BoundedFile(stream, entry, url), None)
     if entry.size is not None and partial.stat().st_size < entry.size:
         # A server that does not say how long a file is can be cut off unnoticed.
         raise requests.ConnectionError(f"{partial.stat().st_size} of {entry.size} bytes")

@@ -6,20 +6,21 @@ import os
 import re
 import secrets
 import shutil
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from pydantic import ValidationError
 
-from neurosage.data.cards.card import NAME, Card, read_card
-from neurosage.data.cards.entries import Counts, FileEntry, Format, Part
+from neurosage.data.cards.card import NAME, Card, card_faults, read_card
+from neurosage.data.cards.entries import Format
 from neurosage.data.cards.text import card_text
-from neurosage.data.formats.brainio_stimuli import image_content
+from neurosage.data.formats.brainio_stimuli import lost_columns
 from neurosage.data.hashes import hash_file
-from neurosage.data.images import FileImages, ImageSource, SubsetImages
+from neurosage.data.image_packing import image_suffixes, pack_images
+from neurosage.data.images import original_file
 from neurosage.data.stimuli import StimulusSet
 from neurosage.data.stimulus_files import FILES, image_names, match_images, read_stimulus_table
 from neurosage.data.tables import write_table
@@ -29,10 +30,16 @@ if TYPE_CHECKING:
     from neurosage.data.teacher import Teacher
 
 ABOUT = ("title", "species", "licence", "cite", "source")
-EPOCH = (1980, 1, 1, 0, 0, 0)  # equal images make an equal zip file, whenever it is written
+IMAGES = "images.zip"
 
 
-def save_teacher(teacher: Teacher, folder: str | Path, *, overwrite: bool = False) -> Path:
+def save_teacher(
+    teacher: Teacher,
+    folder: str | Path,
+    *,
+    overwrite: bool = False,
+    drop: Collection[str] = (),
+) -> Path:
     """Write a teacher as a folder that every command takes.
 
     Responses go into ``responses.nc`` (BrainIO's layout), stored RDMs into ``rdms.nc``,
@@ -46,7 +53,10 @@ def save_teacher(teacher: Teacher, folder: str | Path, *, overwrite: bool = Fals
     folder : str or Path
         Written beside and renamed: it is there whole, or not at all.
     overwrite : bool
-        Replace a teacher's folder of that name, as a whole.
+        Replace a folder that was saved before, as a whole.
+    drop : collection of str
+        Coordinates, attributes and columns of the stimuli that may be left out where they
+        cannot be written; ``"all"`` for any.
 
     Returns
     -------
@@ -56,8 +66,9 @@ def save_teacher(teacher: Teacher, folder: str | Path, *, overwrite: bool = Fals
     Raises
     ------
     InputError
-        If the folder exists (and with `overwrite`, if it is not a teacher's, or holds other
-        files), the id is no plain name, or something cannot be written without loss.
+        If the folder exists (and with `overwrite`, if it was not written by this, holds
+        other files, or the images of `teacher` would be lost with it) or cannot be made, the
+        id is no plain name, or something cannot be written without loss.
 
     Examples
     --------
@@ -72,30 +83,53 @@ def save_teacher(teacher: Teacher, folder: str | Path, *, overwrite: bool = Fals
     ...     ns.load_teacher(folder)
     <Teacher lab-it (recorded): 2 stimuli, IT 2 neuroids, 1 repetition, normalise none>
     """
-    target = Path(folder).expanduser()
+    target = Path(os.path.expanduser(folder))  # leaves what it cannot expand
     id_ = teacher.id.replace("/", "-")
     if not re.fullmatch(NAME, id_):
         raise InputError(
             f"the teacher's id {teacher.id!r} is no plain name: letters, digits, '.', '_' and "
             "'-'; give it another by dataclasses.replace(teacher, id=…)."
         )
+    _check_words(teacher)
     _check_target(target, overwrite)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    names = image_names(teacher.stimuli.table, image_suffixes(teacher.stimuli))
+    if os.path.lexists(target):
+        _check_own_images(teacher.stimuli, names, target)
     with _beside(target) as partial:
-        about = {} if teacher.card is None else {k: getattr(teacher.card, k) for k in ABOUT}
-        document = {
-            "schema": 1,
-            "id": id_,
-            "kind": teacher.kind,
-            **about,
-            "normalise": teacher.normalise,
-            "part": {"all": _write_files(teacher, partial)},
-        }
-        card = Card.model_validate(document)
+        card = _card(teacher, id_, _write_files(teacher, names, partial, drop))
         # Last: a folder without a card is no teacher's.
         (partial / "card.toml").write_text(card_text(card), encoding="utf-8")
+        read_card(partial)  # what would not load never takes the place of what does
         _put_in_place(partial, target)
     return target
+
+
+def _check_words(teacher: Teacher) -> None:
+    attrs = {} if teacher.assembly is None else teacher.assembly.attrs
+    if not isinstance(words := attrs.get("repetitions", ""), str):
+        raise InputError(
+            f'attrs["repetitions"] of {teacher.id!r} is {words!r}; it is words, such as '
+            f'"averaged over {words}".'
+        )
+
+
+def _card(teacher: Teacher, id_: str, part: dict[str, Any]) -> Card:
+    about = {} if teacher.card is None else {key: getattr(teacher.card, key) for key in ABOUT}
+    document = {
+        "schema": 1,
+        "id": id_,
+        "kind": teacher.kind,
+        **about,
+        "normalise": teacher.normalise,
+        "saved": True,
+        "part": {"all": part},
+    }
+    try:
+        return Card.model_validate(document)
+    except ValidationError as error:
+        raise InputError(
+            f"teacher {teacher.id!r} has no card: {'; '.join(card_faults(error))}."
+        ) from error
 
 
 def _check_target(target: Path, overwrite: bool) -> None:
@@ -115,15 +149,39 @@ def _check_target(target: Path, overwrite: bool) -> None:
             f"{target} is not a teacher's folder (it has no card.toml), and is not replaced; "
             "choose another."
         )
-    if others := sorted(held - _named(target) - {"card.toml"}):
+    card = read_card(target)
+    if not card.saved or len(card.part) > 1:
+        holds = f"it holds the parts {', '.join(card.part)}" if len(card.part) > 1 else (
+            "its card does not say saved = true"
+        )  # fmt: skip
+        raise InputError(
+            f"{target} was not written by Teacher.save ({holds}), and replacing it would delete "
+            "its files; choose another folder."
+        )
+    if others := sorted(held - _named(card, target) - {"card.toml"}):
         raise InputError(
             f"{target} holds files that its card does not name (first: {others[:3]}), which "
             "replacing it would delete; move them, or choose another folder."
         )
 
 
-def _named(folder: Path) -> set[str]:
-    entries = [entry for part in read_card(folder).part.values() for entry in part.files]
+def _check_own_images(stimuli: StimulusSet, names: list[str], target: Path) -> None:
+    """A teacher that reads its images from the folder goes on reading them there."""
+    inside = target.resolve()
+    for k, name in enumerate(names):
+        place = original_file(stimuli.images, k)
+        if place is None or not place[0].path.resolve().is_relative_to(inside):
+            continue
+        files, number = place
+        if files.path.resolve() != inside / IMAGES or files.names[number] != name:
+            raise InputError(
+                f"this teacher reads its images from {files.path}, which replacing {target} would "
+                f"delete (first: {files.names[number]}); choose another folder."
+            )
+
+
+def _named(card: Card, folder: Path) -> set[str]:
+    entries = [entry for part in card.part.values() for entry in part.files]
     files = {str(PurePosixPath(entry.file)) for entry in entries}
     inside = [
         path for name in files if (folder / name).is_dir() for path in (folder / name).rglob("*")
@@ -134,8 +192,15 @@ def _named(folder: Path) -> set[str]:
 @contextmanager
 def _beside(target: Path) -> Iterator[Path]:
     # Hidden, so that NEUROSAGE_TEACHERS does not list what a killed process leaves.
-    partial = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
-    partial.mkdir()
+    try:
+        partial = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial.mkdir()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"{str(target)!r} cannot be made: {why}; choose another folder."
+        ) from error
     try:
         yield partial
     finally:
@@ -156,40 +221,53 @@ def _put_in_place(partial: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write_files(teacher: Teacher, folder: Path) -> Part:
+def _write_files(
+    teacher: Teacher, names: list[str], folder: Path, drop: Collection[str]
+) -> dict[str, Any]:
     from neurosage.data.formats import brainio, netcdf
 
-    entries: dict[str, Any] = dict(_write_stimuli(teacher.stimuli, folder))
-    neuroids, repetitions = None, None
+    part: dict[str, Any] = _write_stimuli(teacher.stimuli, names, folder, drop)
+    counts: dict[str, int] = {"stimulus": len(teacher.stimuli)}
     if teacher.assembly is not None:
-        brainio.write(teacher.assembly, folder / "responses.nc", identifier=teacher.id)
-        entries["responses"] = _entry(folder / "responses.nc", "brainio")
-        neuroids = teacher.assembly.sizes["neuroid"]
-        repetitions = teacher.assembly.attrs.get("repetitions")
+        path = folder / "responses.nc"
+        brainio.write(teacher.assembly, path, identifier=teacher.id, drop=drop)
+        part["responses"] = _entry(path, "brainio")
+        part["repetitions"] = teacher.assembly.attrs.get("repetitions")
+        counts["neuroid"] = teacher.assembly.sizes["neuroid"]
     if teacher.stored_rdms is not None:
         netcdf.write_rdms(teacher.stored_rdms, folder / "rdms.nc")
-        entries["rdms"] = _entry(folder / "rdms.nc", "netcdf")
+        part["rdms"] = _entry(folder / "rdms.nc", "netcdf")
     degrees = teacher.stimuli.degrees
-    return Part(
-        **entries,
-        counts=Counts(neuroid=neuroids, stimulus=len(teacher.stimuli)),
-        regions=teacher.regions,
-        repetitions=repetitions,
-        degrees=None if degrees is None else float(degrees),
-    )
+    part["degrees"] = None if degrees is None else float(degrees)
+    return {**part, "counts": counts, "regions": teacher.regions}
 
 
-def _write_stimuli(stimuli: StimulusSet, folder: Path) -> dict[str, FileEntry]:
-    path, images = folder / "stimuli.csv", folder / "images.zip"
-    text = write_table(stimuli.table, path)
-    names = _write_images(stimuli, images)
+def _write_stimuli(
+    stimuli: StimulusSet, names: list[str], folder: Path, drop: Collection[str]
+) -> dict[str, Any]:
+    path, images = folder / "stimuli.csv", folder / IMAGES
+    table = _carried(stimuli, drop)
+    text = write_table(table, path)
+    pack_images(stimuli, names, images)
     if _matched(read_stimulus_table(path, text=text), images) != names:
         raise InputError(
             f"a column of the stimuli {stimuli.id!r} names other images than theirs; rename or "
-            f"drop the column {' or '.join(f for f in FILES if f in stimuli.table)}."
+            f"drop the column {' or '.join(f for f in FILES if f in table)}."
         )
-    table = _entry(path).model_copy(update={"text": text})
-    return {"stimuli": table, "images": _entry(images)}
+    return {"stimuli": {**_entry(path), "text": text}, "images": _entry(images)}
+
+
+def _carried(stimuli: StimulusSet, drop: Collection[str]) -> pd.DataFrame:
+    allowed = {drop} if isinstance(drop, str) else set(drop)
+    lost = lost_columns(stimuli.table)
+    left = {} if "all" in allowed else {c: why for c, why in lost.items() if c not in allowed}
+    if left:
+        listed = ", ".join(f"{column} ({why})" for column, why in left.items())
+        raise InputError(
+            f"the table of the stimuli {stimuli.id!r} cannot be written with: {listed}. Convert "
+            'these columns, or name them in drop=…, or "all".'
+        )
+    return stimuli.table[[c for c in stimuli.table.columns if str(c) not in lost]]
 
 
 def _matched(table: pd.DataFrame, images: Path) -> list[str]:
@@ -199,25 +277,10 @@ def _matched(table: pd.DataFrame, images: Path) -> list[str]:
         return []
 
 
-def _write_images(stimuli: StimulusSet, path: Path) -> list[str]:
-    suffixes = [_suffix(stimuli.images, k) for k in range(len(stimuli))]
-    names = image_names(stimuli.table, suffixes)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for k, name in enumerate(names):
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), image_content(stimuli, k))
-    return names
-
-
-def _suffix(images: ImageSource, k: int) -> str:
-    while isinstance(images, SubsetImages):
-        k, images = images.rows[k], images.source
-    return PurePosixPath(images.names[k]).suffix if isinstance(images, FileImages) else ".png"
-
-
-def _entry(path: Path, format_name: Format = "arrays") -> FileEntry:
-    return FileEntry(
-        file=path.name,
-        hash=f"sha256:{hash_file(path)}",
-        size=path.stat().st_size,
-        format=format_name,
-    )
+def _entry(path: Path, format_name: Format = "arrays") -> dict[str, Any]:
+    return {
+        "file": path.name,
+        "hash": f"sha256:{hash_file(path)}",
+        "size": path.stat().st_size,
+        "format": format_name,
+    }

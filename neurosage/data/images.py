@@ -1,8 +1,7 @@
-"""Where pixels come from: arrays, folders, zip files. Nothing else decodes an image."""
+"""Where pixels come from: arrays, folders, zip files."""
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from neurosage.data.pixels import decode
 from neurosage.errors import InputError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm")
 MAX_BYTES = 256 * 2**20  # of one image file, unpacked
-MAX_PIXELS = 100_000_000  # of one image, decoded
 
 
 @runtime_checkable
@@ -102,14 +101,18 @@ class FileImages:
     names : sequence of str, optional
         The files, relative to `path`, with ``/``; all image files sorted by name
         if omitted.
+    links : bool
+        Whether files of a folder may be links that lead out of it.
 
     Raises
     ------
     InputError
-        If a name leads out of `path`, or is not there.
+        If a name leads out of `path`, by itself or by a link, or is not there.
     """
 
-    def __init__(self, path: Path, names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, path: Path, names: Sequence[str] | None = None, *, links: bool = False
+    ) -> None:
         self.path = Path(path)
         self._zip: zipfile.ZipFile | None = None
         present = list_images(self.path)
@@ -118,6 +121,16 @@ class FileImages:
             raise InputError(
                 f"{len(missing)} of {len(self.names)} images are not in {self.path} "
                 f"(first: {missing[:3]}); it holds {len(present)} (first: {present[:3]})."
+            )
+        if not links and self.path.is_dir():
+            self._check_links()
+
+    def _check_links(self) -> None:
+        root = self.path.resolve()
+        if out := [n for n in self.names if not (self.path / n).resolve().is_relative_to(root)]:
+            raise InputError(
+                f"{len(out)} images of {self.path} are links that lead out of it (first: "
+                f"{out[:3]}), and are refused; copy the files into it."
             )
 
     def __len__(self) -> int:
@@ -153,6 +166,31 @@ class FileImages:
     def __getstate__(self) -> dict[str, Any]:
         # An open file does not pickle; each process opens its own.
         return {**self.__dict__, "_zip": None}
+
+
+def original_file(images: ImageSource, i: int) -> tuple[FileImages, int] | None:
+    """Return where an image's file is, through all subsets.
+
+    Parameters
+    ----------
+    images : ImageSource
+        Of any kind.
+    i : int
+        Which image.
+
+    Returns
+    -------
+    tuple of FileImages and int, or None
+        The source of files and the number there; None where the image is of no file.
+
+    Examples
+    --------
+    >>> original_file(ArrayImages(np.zeros((5, 8, 8, 3), np.uint8)), 0) is None
+    True
+    """
+    while isinstance(images, SubsetImages):
+        i, images = images.rows[i], images.source
+    return (images, i) if isinstance(images, FileImages) else None
 
 
 def list_images(path: Path) -> list[str]:
@@ -221,38 +259,3 @@ def _check_bytes(path: Path, name: str, size: int) -> None:
             f"{path} is refused: {name!r} has {size} bytes unpacked, more than the {MAX_BYTES} "
             "allowed for an image."
         )
-
-
-def decode(data: bytes, name: str) -> npt.NDArray[np.uint8]:
-    """Decode an image file.
-
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    name : str
-        What it is called in messages.
-
-    Returns
-    -------
-    ndarray of uint8, shape (height, width, 3)
-        RGB; transparent parts are laid over black by pillow's own conversion.
-
-    Raises
-    ------
-    InputError
-        If it is no image, is damaged, or has more than `MAX_PIXELS`.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(
-                    f"{name} is {image.width}×{image.height} pixels, more than {MAX_PIXELS} in all."
-                )
-            return np.asarray(image.convert("RGB"), dtype=np.uint8)
-    except Exception as error:  # what a damaged file raises is up to its format
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{name} cannot be decoded as an image: {error}") from error

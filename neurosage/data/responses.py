@@ -6,7 +6,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
@@ -18,13 +18,20 @@ import xarray as xr
 from neurosage.data.assembly import select
 from neurosage.data.average import average_time
 from neurosage.data.cards.entries import FileEntry, Format
-from neurosage.data.formats.layout import match_ids
+from neurosage.data.csv_rows import no_stimuli, stimulus_column
+from neurosage.data.formats.matching import as_ids_too, match_ids
+from neurosage.data.formats.regions import AS_STORED
+from neurosage.data.side_tables import (
+    UNNAMED,
+    beside_neuroids,
+    beside_presentations,
+    name_in_order,
+)
 from neurosage.errors import InputError
 
 KEYS = ("dims", "key", "group", "coordinates", "select", "window", "unit")
 LATER = ("select", "window", "unit")  # done here where a reader does not take them
 REGION = 'In the card: neuroids = { region = "…" }, or a neuroid_table with a column region.'
-UNNAMED = "unnamed"  # until the table of neuroids says the region
 
 
 @dataclass(frozen=True)
@@ -35,20 +42,21 @@ class Described:
     ----------
     owner : str
         Id and part, for messages.
-    stimulus_id : sequence of str
-        The stimuli in order, as their file names or table have them.
+    stimulus_id : sequence of str or None
+        The stimuli in order, as their file names or table have them; None where they are not
+        known, which only a file that names its own can do without.
     prefix : str
         What is put before each id, so that parts never share one.
     neuroids : dict
         Coordinates that hold for every neuroid.
     neuroid_table : pandas.DataFrame, optional
-        A row a neuroid, in the order of the file.
+        A row a neuroid; see `neurosage.data.side_tables`.
     presentation_table : pandas.DataFrame, optional
-        A row a presentation, in the order of the file.
+        A row a presentation.
     """
 
     owner: str
-    stimulus_id: Sequence[str] | npt.NDArray[Any]
+    stimulus_id: Sequence[str] | npt.NDArray[Any] | None
     prefix: str = ""
     neuroids: Mapping[str, Any] = field(default_factory=dict)
     neuroid_table: pd.DataFrame | None = None
@@ -76,13 +84,12 @@ def read_responses(entry: FileEntry, path: Path, described: Described) -> xr.Dat
     Raises
     ------
     InputError
-        If the card's keys are not the format's, or tables and responses differ in length.
+        If the card's keys are not the format's, or tables, stimuli and responses do not match.
     """
     read = _reader(entry, "read", "responses")
     given = {key: value for key in KEYS if (value := getattr(entry, key))}
     wanted = given.pop("select", {})
-    tables = [t for t in (described.neuroid_table, described.presentation_table) if t is not None]
-    chosen = {key: v for key, v in wanted.items() if any(key in table for table in tables)}
+    chosen = {key: value for key, value in wanted.items() if key in _beside(described)}
     if early := {key: value for key, value in wanted.items() if key not in chosen}:
         given["select"] = early
     takes = _parameters(read)
@@ -92,7 +99,7 @@ def read_responses(entry: FileEntry, path: Path, described: Described) -> xr.Dat
     given |= {key: value for key, value in known.items() if key in takes and value is not None}
     if described.presentation_table is not None and entry.format == "arrays":
         given.setdefault("dims", ("presentation", "neuroid"))
-    responses = _with_tables(_read(read, path, given), described)
+    responses = _with_tables(_read(read, path, given), described, some=bool(early))
     responses = _finish(responses, entry, {**later.pop("select", {}), **chosen}, later)
     return _prefixed(responses, described, {"stimulus_id": "presentation"})
 
@@ -138,34 +145,12 @@ def _prefixed(array: xr.DataArray, described: Described, ids: Mapping[str, str])
 
 def _read(read: Callable[..., Any], path: Path, given: Mapping[str, Any]) -> xr.DataArray:
     try:
-        return _selected(read, path, given)
+        whole: xr.DataArray = read(path, **given)
+        return whole
     except InputError as error:
         if "region" in given or "region" not in str(error):
             raise
         raise InputError(f"{str(error).rstrip('.')}. {REGION}") from error
-
-
-def _selected(read: Callable[..., Any], path: Path, given: Mapping[str, Any]) -> xr.DataArray:
-    """Call the reader; what is selected may leave out stimuli, and that is no mismatch."""
-    try:
-        whole: xr.DataArray = read(path, **given)
-        return whole
-    except InputError as mismatch:
-        if not given.get("select") or "stimulus_id" not in given:
-            raise
-        rest = {key: value for key, value in given.items() if key != "stimulus_id"}
-        try:
-            some: xr.DataArray = read(path, **rest)
-            return match_ids(some, _among(given["stimulus_id"], some), path)
-        except InputError:
-            raise mismatch from None
-
-
-def _among(stimulus_id: Sequence[str], responses: xr.DataArray) -> list[str]:
-    own = {str(name) for name in responses["stimulus_id"].values}
-    exact = [name for name in stimulus_id if name in own]
-    stems = {PurePosixPath(name).stem for name in own}
-    return exact or [name for name in stimulus_id if PurePosixPath(name).stem in stems]
 
 
 def _reader(entry: FileEntry, name: str, what: str) -> Callable[..., xr.DataArray]:
@@ -201,10 +186,11 @@ def _check_keys(entry: FileEntry, given: Mapping[str, Any], takes: Mapping[str, 
 def _region(
     described: Described, takes: Mapping[str, inspect.Parameter], entry: FileEntry
 ) -> str | None:
-    if "region" in described.neuroids:
-        return str(described.neuroids["region"])
-    if described.neuroid_table is not None and "region" in described.neuroid_table:
-        return UNNAMED
+    region, table = described.neuroids.get("region"), described.neuroid_table
+    if table is not None and (region is not None or "region" in table):
+        return UNNAMED  # the table's, or the card's, once ids have been compared
+    if region is not None:
+        return str(region)
     if "region" in takes and takes["region"].default is inspect.Parameter.empty:
         raise InputError(
             f"the card of {described.owner!r} does not say the region of the neuroids in "
@@ -214,27 +200,37 @@ def _region(
 
 
 def _ids(described: Described) -> Any:
+    """The stimuli in order; of a file that names its own, whatever their order."""
     table = described.presentation_table
-    return described.stimulus_id if table is None else _stimulus_column(table, described.owner)
+    return described.stimulus_id if table is None else _presentations(described)["stimulus_id"]
 
 
-def _stimulus_column(table: pd.DataFrame, owner: str) -> npt.NDArray[Any]:
-    named = next((name for name in ("stimulus_id", "image_id") if name in table), None)
-    if named is None:
-        raise InputError(
-            f"the presentation_table of {owner!r} has no column 'stimulus_id', only "
-            f"{list(table.columns)}."
+def _presentations(described: Described) -> pd.DataFrame:
+    table = described.presentation_table
+    assert table is not None  # who calls has looked
+    if (named := stimulus_column(list(table.columns))) is None:
+        raise no_stimuli(f"the presentation_table of {described.owner!r}", list(table.columns))
+    return table.rename(columns={named: "stimulus_id"})
+
+
+def _beside(described: Described) -> set[str]:
+    """What is known once the tables are beside the responses, and selected by then."""
+    tables = (described.neuroid_table, described.presentation_table)
+    names = {str(name) for table in tables if table is not None for name in table}
+    regions = {"region", "neuroid_id"} if described.neuroid_table is not None else set()
+    return names | regions | (set(described.neuroids) - {"region"})
+
+
+def _with_tables(responses: xr.DataArray, described: Described, *, some: bool) -> xr.DataArray:
+    if described.neuroid_table is not None:
+        responses = _with_neuroids(responses, described, some=some)
+    if described.presentation_table is not None:
+        table = _presentations(described)
+        responses = beside_presentations(responses, table, described.owner, some=some)
+        left_out = responses.sizes["presentation"] < len(table)
+        responses = match_ids(
+            responses, described.stimulus_id, f"the file of {described.owner!r}", some=left_out
         )
-    return np.array(table[named].tolist(), dtype=object)
-
-
-def _with_tables(responses: xr.DataArray, described: Described) -> xr.DataArray:
-    neuroids, presentations = described.neuroid_table, described.presentation_table
-    if neuroids is not None:
-        responses = _beside(responses, neuroids, "neuroid", described.owner)
-        responses = _name_neuroids(responses)
-    if presentations is not None:
-        responses = _beside(responses, presentations, "presentation", described.owner)
     shared = {key: value for key, value in described.neuroids.items() if key != "region"}
     columns = {
         key: ("neuroid", np.array([value] * responses.sizes["neuroid"], object))
@@ -243,39 +239,32 @@ def _with_tables(responses: xr.DataArray, described: Described) -> xr.DataArray:
     return responses.assign_coords(columns)
 
 
-def _beside(responses: xr.DataArray, table: pd.DataFrame, dim: str, owner: str) -> xr.DataArray:
-    if len(table) != responses.sizes[dim]:
+def _with_neuroids(responses: xr.DataArray, described: Described, *, some: bool) -> xr.DataArray:
+    """Rows of the table beside their neuroids; the card's region before the file's."""
+    table, said = described.neuroid_table, described.neuroids.get("region")
+    assert table is not None  # who calls has looked
+    if said is not None and "region" in table and set(table["region"]) != {str(said)}:
         raise InputError(
-            f"the {dim}_table of {owner!r} has {len(table)} rows, but there are "
-            f"{responses.sizes[dim]} of {dim} in the responses; it has a row each, in their order."
+            f"the card of {described.owner!r} says region = {said!r} of all neuroids, but its "
+            f"neuroid_table has {sorted(set(table['region']))[:5]}; leave one out."
         )
-    renamed = table.rename(
-        columns={"image_id": "stimulus_id"} if "stimulus_id" not in table else {}
-    )
-    return responses.assign_coords(
-        {str(name): (dim, _plain(column)) for name, column in renamed.items()}
-    )
-
-
-def _plain(column: pd.Series[Any]) -> npt.NDArray[Any]:
-    values = column.to_numpy()
-    return values if values.dtype.kind in "biuf" else np.array(column.tolist(), dtype=object)
-
-
-def _name_neuroids(responses: xr.DataArray) -> xr.DataArray:
+    table = table if said is None else table.assign(region=str(said))
+    responses = beside_neuroids(responses, table, described.owner, some=some)
+    stored = f"region{AS_STORED}"
+    if stored in responses.coords and "region" in table:
+        same = [str(r) for r in responses[stored].values] == list(responses["region"].values)
+        responses = responses.drop_vars(stored) if same else responses
     ids = [str(name) for name in responses["neuroid_id"].values]
     if not all(name.startswith(f"{UNNAMED}.") for name in ids):
         return responses
-    regions = pd.Series([str(name) for name in responses["region"].values])
-    counts = regions.groupby(regions, sort=False).cumcount()
-    names = [f"{region}.{k}" for region, k in zip(regions, counts, strict=True)]
-    return responses.assign_coords(neuroid_id=("neuroid", np.array(names, object)))
+    names = np.array(name_in_order(responses["region"].values), object)
+    return responses.assign_coords(neuroid_id=("neuroid", names))
 
 
 def _finish(
     responses: xr.DataArray, entry: FileEntry, chosen: Mapping[str, Any], later: Mapping[str, Any]
 ) -> xr.DataArray:
-    responses = select(responses, **chosen)
+    responses = select(responses, **as_ids_too(chosen))
     if "window" in later:
         if "time_bin" not in responses.dims:
             raise InputError(

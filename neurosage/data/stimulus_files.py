@@ -8,11 +8,11 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from neurosage.data.csv_rows import no_stimuli, stimulus_column
 from neurosage.data.images import SUFFIXES, FileImages, is_image, list_images
 from neurosage.data.tables import read_table
 from neurosage.errors import InputError
 
-IDS = ("stimulus_id", "image_id")  # older files say image_id
 FILES = (
     "filename",
     "image_file_name",
@@ -51,9 +51,9 @@ def read_stimulus_table(path: Path, *, text: Iterable[str] = ()) -> pd.DataFrame
     {'stimulus_id': ['cat'], 'label': [3]}
     """
     table = read_table(path, text=text)
-    named = next((name for name in IDS if name in table.columns), None)
+    named = stimulus_column(list(table.columns))
     if named is None:
-        raise InputError(f"{path} has no column 'stimulus_id', only {list(table.columns)}.")
+        raise no_stimuli(path, list(table.columns))
     if not len(table):
         raise InputError(f"{path} names no stimulus: it has a header and no row.")
     ids = table.pop(named)
@@ -92,6 +92,54 @@ def match_images(table: pd.DataFrame, path: Path) -> FileImages:
             return FileImages(path, _complete(names, found, path, present))
     ids = [str(name) for name in table["stimulus_id"]]
     return FileImages(path, _complete(ids, _by_name(ids, present), path, present))
+
+
+def ordered_images(table: pd.DataFrame, path: Path) -> FileImages:
+    """Take the k-th image by sorted name for the k-th row, where no name says otherwise.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `read_stimulus_table`.
+    path : Path
+        A folder or a zip file, with as many images.
+
+    Returns
+    -------
+    FileImages
+        In the order of the table.
+
+    Raises
+    ------
+    InputError
+        If numbers differ, or the table names the images in another order.
+    """
+    images = FileImages(path)
+    if len(images) != len(table):
+        raise InputError(
+            f"{path} holds {len(images)} images (first: {list(images.names[:3])}), but the table "
+            f"of stimuli has {len(table)} rows; with order = 'file name' the k-th image is the "
+            "k-th row."
+        )
+    for column in [name for name in (*FILES, "stimulus_id") if name in table.columns]:
+        names = [str(name) for name in table[column]]
+        found = _fitting(names, list(images.names))
+        pairs = zip(names, images.names, strict=True)
+        if wrong := [(n, image) for n, image in pairs if found.get(n, image) != image]:
+            name, image = wrong[0]
+            raise InputError(
+                f"order = 'file name' gives {len(wrong)} of {len(names)} stimuli another image "
+                f"than the column {column!r} names (first: {image!r} for {name!r}); leave order "
+                "out, so that images are matched by name, or mend the table."
+            )
+    return images
+
+
+def _fitting(names: list[str], present: list[str]) -> dict[str, str]:
+    try:
+        return _by_name(names, present)
+    except InputError:  # a name that fits several images says nothing of their order
+        return {}
 
 
 def _by_name(names: list[str], present: list[str]) -> dict[str, str]:

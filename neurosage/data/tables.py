@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,9 +11,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from neurosage.data.csv_rows import check_header, of_width, read_rows
 from neurosage.errors import InputError
 
 TEXT = ("stimulus_id", "image_id", "neuroid_id", "region", "filename", "image_file_name")
+LONG = re.compile(r"[+-]?[0-9]{19,}")  # no number of a computer's holds all its digits
 INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 NUMBER = re.compile(r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|-?inf|nan|NaN|")
 
@@ -23,7 +24,8 @@ def read_table(path: Path, *, text: Iterable[str] = ()) -> pd.DataFrame:
     r"""Read a CSV file with a header.
 
     A column of whole numbers, of numbers (an empty cell is NaN), or of ``True`` and
-    ``False`` is read as such; any other is text, among it ``007``.
+    ``False`` is read as such, with or without blanks around; any other is text, among it
+    ``007`` and whole numbers of 19 digits or more.
 
     Parameters
     ----------
@@ -53,8 +55,11 @@ def read_table(path: Path, *, text: Iterable[str] = ()) -> pd.DataFrame:
     ...     read_table(path).to_dict("list")
     {'stimulus_id': ['7', '8'], 'label': ['007', 'cat'], 'size': [1.5, nan]}
     """
-    header, rows = _read_rows(Path(path))
-    _check_shape(path, header, rows)
+    found = read_rows(Path(path))
+    if (first := next(found, None)) is None:
+        raise InputError(f"{path} is empty; a table begins with a line of its columns' names.")
+    header = check_header(path, first)
+    rows = [row for _, row in of_width(path, found, len(header))]
     if unheard := [name for name in text if name not in header]:
         raise InputError(f"{path} has no column {unheard}, only {header}.")
     as_text = {*TEXT, *text}
@@ -149,38 +154,6 @@ def _same(a: Any, b: Any) -> bool:
     return bool(a == b or (pd.isna(a) and pd.isna(b)))
 
 
-def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        content = path.read_bytes().decode("utf-8-sig")
-        found = [row for row in csv.reader(io.StringIO(content, newline=""), strict=True) if row]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not text in UTF-8 ({error.reason}); save it so.") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except csv.Error as error:
-        raise InputError(f"{path} is not a CSV table: {error}.") from error
-    if not found:
-        raise InputError(f"{path} is empty; a table begins with a line of its columns' names.")
-    return [name.strip() for name in found[0]], found[1:]
-
-
-def _check_shape(path: Path, header: list[str], rows: list[list[str]]) -> None:
-    if len(header) == 1 and re.search(r"[;\t]", header[0]):
-        raise InputError(f"{path} is parted by {header[0]!r}; save it with commas between cells.")
-    if repeated := sorted({name for name in header if header.count(name) > 1}):
-        raise InputError(f"{path} has columns that repeat: {repeated}; give each its own.")
-    if "" in header:
-        raise InputError(
-            f"column {header.index('') + 1} of {path} has no name (an index?); name or drop it."
-        )
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(header):
-            raise InputError(
-                f"row {number} of {path} has {len(row)} cells, but the header names {len(header)} "
-                f"columns: {header}."
-            )
-
-
 def _cell(value: Any) -> str:
     return repr(float(value)) if isinstance(value, float | np.floating) else str(value)
 
@@ -194,13 +167,15 @@ def _as_text(cells: Iterable[str]) -> np.ndarray[Any, Any]:
 
 
 def _typed(cells: Sequence[str]) -> np.ndarray[Any, Any]:
-    distinct = set(cells)
+    distinct = {cell.strip() for cell in cells}  # a comma may be followed by a blank
     if not distinct - {""}:
         return _as_text(cells)
+    if any(LONG.fullmatch(cell) for cell in distinct):
+        return _as_text(cells)
     if distinct <= {"True", "False"}:
-        return np.array([cell == "True" for cell in cells])
+        return np.array([cell.strip() == "True" for cell in cells])
     if all(INTEGER.fullmatch(cell) for cell in distinct):
         return np.array([int(cell) for cell in cells], np.int64)
     if all(NUMBER.fullmatch(cell) for cell in distinct):
-        return np.array([float(cell or "nan") for cell in cells])
+        return np.array([float(cell.strip() or "nan") for cell in cells])
     return _as_text(cells)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -100,7 +101,9 @@ class Teacher:
         assert held is not None  # held by __post_init__
         return region_names(held)
 
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+    def save(
+        self, folder: str | Path, *, overwrite: bool = False, drop: Collection[str] = ()
+    ) -> Path:
         """Write a folder that `load_teacher` and every command take.
 
         Parameters
@@ -109,7 +112,10 @@ class Teacher:
             Gets ``card.toml``, responses or RDMs (netCDF), ``stimuli.csv`` and
             ``images.zip``; it is there whole, or not at all.
         overwrite : bool
-            Replace a teacher's folder of that name, as a whole.
+            Replace a folder that was saved before, as a whole.
+        drop : collection of str
+            Coordinates, attributes and columns of the stimuli that may be left out where
+            they cannot be written; ``"all"`` for any.
 
         Returns
         -------
@@ -119,12 +125,13 @@ class Teacher:
         Raises
         ------
         InputError
-            If the folder exists (and with `overwrite`, if it is not a teacher's), the id is
-            no plain name, or something cannot be written without loss.
+            If the folder exists (and with `overwrite`, if it was not saved before, or this
+            teacher's images would be lost with it) or cannot be made, the id is no plain
+            name, or something cannot be written without loss.
         """
         from neurosage.data.folder import save_teacher
 
-        return save_teacher(self, folder, overwrite=overwrite)
+        return save_teacher(self, folder, overwrite=overwrite, drop=drop)
 
     def content_hash(self) -> str:
         """Return the sha256 over stimuli, responses and `normalise`, whatever the id."""

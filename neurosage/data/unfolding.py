@@ -15,7 +15,7 @@ CELLS = ("stimulus", "repetition")  # what a presentation is made of
 WAYS = ({"presentation"}, {"stimulus"}, {"stimulus", "repetition"})
 
 
-def check_dims(dims: tuple[str, ...], dtype: np.dtype[Any], source: object = "values") -> None:
+def check_dims(dims: tuple[str, ...], dtype: np.dtype[Any], source: object = "the array") -> None:
     """Refuse dims that are not those of responses, and values that are no numbers.
 
     Parameters
@@ -36,12 +36,11 @@ def check_dims(dims: tuple[str, ...], dtype: np.dtype[Any], source: object = "va
     rest = set(dims) - {"neuroid", "time_bin"}
     if "neuroid" not in dims or rest not in WAYS or len(set(dims)) != len(dims):
         raise InputError(
-            f"dims {dims} of {source} are not those of an assembly: give neuroid; presentation, or "
-            "stimulus, or stimulus and repetition; and time_bin where responses are resolved in "
-            "time; each once."
+            f"dims {dims} of {source} are not understood: give neuroid, one of presentation, "
+            "stimulus, or stimulus and repetition, and time_bin if there, each once."
         )
     if dtype.kind not in "fiub":
-        raise InputError(f"responses must be numbers, but {source} have dtype {dtype}.")
+        raise InputError(f"{source} holds {dtype} values, but responses must be numbers.")
 
 
 def check_names(coordinates: Iterable[str], **named: Any) -> None:

@@ -57,7 +57,7 @@ def read_source(path: Path, size: int | None) -> tuple[npt.NDArray[np.uint8], li
         If there are no images, one cannot be read, they differ in size, or they do
         not lie in class folders of one place.
     """
-    source = FileImages(path)
+    source = FileImages(path, links=True)
     _check_layout(path, source.names)
     first = _resized(source[0], size)
     _check_memory(path, len(source), first.nbytes)

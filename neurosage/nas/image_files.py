@@ -22,7 +22,7 @@ from neurosage.errors import InputError
 from neurosage.nas.cifar import FOLDER, cifar_folder, read_cifar
 from neurosage.nas.class_folders import read_source, resize, sizes_differ
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 
 log = logging.getLogger(__name__)
 

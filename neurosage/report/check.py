@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,7 +151,11 @@ def check(
 def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{str(out)!r} cannot be made a folder for the page: {error.strerror}."
-        ) from error
+        page = out / PAGE
+        if page.is_dir() or not os.access(out, os.W_OK):
+            raise InputError(f"{page} cannot be written to; choose another folder.")
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{str(out)!r} cannot be made a folder for the page: {why}.") from error

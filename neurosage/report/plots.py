@@ -10,10 +10,30 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 INK, GRID, MUTED = "#22303c", "#dde3e8", "#8a98a5"
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#8d5fa8"
+
+
+def as_written(figure: Figure) -> Figure:
+    """Take all text of a figure as it is written: names may hold ``$``, and are no formulas.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Drawn, with all its names set.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The same.
+    """
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)  # as asked for
+        text.set_parse_math(False)
+    return figure
 
 
 def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -61,7 +81,7 @@ def plot_predictivity(table: pd.DataFrame, outcome: str) -> Figure:
     axis.set_xlim(min(-0.1, float(np.nanmin(table["low"])) - 0.05), 1.02)
     axis.grid(visible=False, axis="y")
     _label(axis, f"Spearman correlation with {outcome} (95% interval)", "")
-    return figure
+    return as_written(figure)
 
 
 def plot_progress(scores: npt.ArrayLike, random_starts: int, ylabel: str = "P + α·TG") -> Figure:
@@ -97,7 +117,7 @@ def plot_progress(scores: npt.ArrayLike, random_starts: int, ylabel: str = "P + 
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False, fontsize=9, ncols=4, loc="lower left", bbox_to_anchor=(-0.02, 1.0))
     _label(axis, "candidate", ylabel)
-    return figure
+    return as_written(figure)
 
 
 def plot_trade(
@@ -134,7 +154,7 @@ def plot_trade(
         bar.set_label(colour_label, color=INK, fontsize=10)
         bar.outline.set_visible(False)
     _label(axis, "P, accuracy after the short training", "TG, similarity to the teacher")
-    return figure
+    return as_written(figure)
 
 
 def plot_rdm_pairs(
@@ -172,7 +192,7 @@ def plot_rdm_pairs(
         for row in range(2):
             names_at = [str(names[order][int(m)]) for m in middles]
             grid[row][0].set_yticks(middles, names_at, fontsize=8)
-    return figure
+    return as_written(figure)
 
 
 def _draw_rdm(axis: Axes, rdm: npt.NDArray[np.float64], edges: npt.NDArray[np.int64]) -> None:

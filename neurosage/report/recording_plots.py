@@ -11,7 +11,10 @@ import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+
+from neurosage.report.plots import as_written
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#8d5fa8"  # told apart by all
 INK, GRID, MUTED = "#22303c", "#dde3e8", "#8a98a5"
@@ -55,7 +58,7 @@ def plot_reliabilities(reliability: xr.DataArray) -> Figure:
         axis.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     figure.supxlabel("reliability of the mean over all repetitions", fontsize=10, color=INK)
     figure.supylabel("neuroids", fontsize=10, color=INK)
-    return figure
+    return as_written(figure)
 
 
 def plot_rdms(rdms: xr.DataArray, labels: Sequence[Any] | npt.NDArray[Any] | None = None) -> Figure:
@@ -107,7 +110,7 @@ def plot_rdms(rdms: xr.DataArray, labels: Sequence[Any] | npt.NDArray[Any] | Non
     bar.set_label(f"distance, as rank among {cells}", fontsize=9, color=INK)
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=INK, labelsize=9, length=3)
-    return figure
+    return as_written(figure)
 
 
 def _coarse(square: npt.NDArray[np.float64], step: int) -> npt.NDArray[np.float64]:
@@ -200,7 +203,7 @@ def plot_rdm_reliability(kinds: Mapping[str, xr.Dataset]) -> Figure:
     axis.set_xlim(lowest - 0.03, 1.02)
     axis.grid(visible=False, axis="y")
     axis.set_xlabel("reliability of the RDM (95% interval over stimuli)", fontsize=10, color=INK)
-    return figure
+    return as_written(figure)
 
 
 def plot_curves(curves: Mapping[tuple[str, str], xr.Dataset]) -> Figure:
@@ -220,9 +223,11 @@ def plot_curves(curves: Mapping[tuple[str, str], xr.Dataset]) -> Figure:
         recorded.
     """
     figure, axes = _panels(len(curves), 3.1, 3.0)
+    marks: dict[str, Line2D] = {}
     for axis, ((over, of), found) in zip(axes, curves.items(), strict=True):
         for place, region in enumerate(found["region"].values):
-            _draw_curve(axis, found.isel(region=place), str(region), SERIES[place % len(SERIES)])
+            mark = _draw_curve(axis, found.isel(region=place), SERIES[place % len(SERIES)])
+            marks.setdefault(str(region), mark)
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter("{x:g}")
         lowest = min(0.0, float(found["measured"].min(skipna=True).fillna(0.0)))
@@ -230,16 +235,23 @@ def plot_curves(curves: Mapping[tuple[str, str], xr.Dataset]) -> Figure:
         axis.set_xlabel(f"number of {over}", fontsize=10, color=INK)
         axis.set_title(f"{TITLES[of]}, by {over}", fontsize=10, color=INK, loc="left")
     axes[0].set_ylabel("reliability", fontsize=10, color=INK)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=6, frameon=False, fontsize=9.5)
-    return figure
+    # By handle: a name that begins with _ would be left out.
+    figure.legend(
+        list(marks.values()),
+        list(marks),
+        loc="outside upper left",
+        ncols=6,
+        frameon=False,
+        fontsize=9.5,
+    )
+    return as_written(figure)
 
 
-def _draw_curve(axis: Axes, own: xr.Dataset, region: str, look: tuple[str, str]) -> None:
+def _draw_curve(axis: Axes, own: xr.Dataset, look: tuple[str, str]) -> Line2D:
     (colour, marker), sizes = look, own["size"].values
     axis.plot(sizes, own["predicted"], color=colour, lw=1.6)
     axis.plot(sizes, own["extrapolated"], color=colour, lw=1.4, ls=(0, (4, 2)))
-    axis.plot(sizes, own["measured"], marker, color=colour, ms=5, label=region)
+    (mark,) = axis.plot(sizes, own["measured"], marker, color=colour, ms=5)
     reached = np.flatnonzero(np.isfinite(own["extrapolated"].values))
     if len(reached):
         first = reached[0]
@@ -247,6 +259,7 @@ def _draw_curve(axis: Axes, own: xr.Dataset, region: str, look: tuple[str, str])
             sizes[first], own["extrapolated"].values[first], marker, color="white",
             markeredgecolor=colour, markeredgewidth=1.8, ms=8,
         )  # fmt: skip
+    return mark
 
 
 # ---- shared ------------------------------------------------------------------------------

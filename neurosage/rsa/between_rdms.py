@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Backend, Floats, check_stimulus_count
-from neurosage.rsa.rdm import condensed_rdms, is_rdms
+from neurosage.rsa.given import given_rdms
+from neurosage.rsa.rdm import condensed_rdms
 
 
 def holds_rdms_only(source: Any) -> bool:
     """Tell whether a value is RDMs, or a teacher that holds nothing else."""
-    return is_rdms(source) or (isinstance(source, Teacher) and source.assembly is None)
+    return given_rdms(source)[0] is not None
 
 
 def compare_rdms(

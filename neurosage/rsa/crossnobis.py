@@ -66,10 +66,16 @@ def crossnobis_squares(
 ) -> tuple[Patterns, Floats]:
     """Compute the crossnobis RDM of each region.
 
+    Noise of different stimuli is taken for independent, whatever the labels of repetitions,
+    so the order of presentations does not matter. Where stimuli share noise, such as within
+    a run, say so by a coordinate ``fold`` on presentation (``fold=run``): then only products
+    of different folds are taken, and halves of the trials are whole folds.
+
     Parameters
     ----------
     source : Teacher or xarray.DataArray
-        Assembly with its single repetitions, two or more of every stimulus.
+        Assembly with its single repetitions, two or more of every stimulus (of different
+        folds, if there are).
     by : str
         Coordinate on presentation; stimuli of a category are averaged, each with its own
         repetitions, so their differences are not taken for noise.
@@ -139,7 +145,13 @@ def _complete(
     if not once:
         return repeated, found
     total = len(repeated.patterns.stimulus_ids)
-    if nan != "drop-stimulus" or len(once) == total:
+    if len(once) == total:
+        raise InputError(
+            f"crossnobis needs 2 repetitions of every stimulus, and all {total} have one"
+            f"{repeated.averaged_hint}: give the single repetitions, or use "
+            "distance='correlation', which works on averages."
+        )
+    if nan != "drop-stimulus":
         raise InputError(
             f"crossnobis needs 2 repetitions of every stimulus, but {len(once)} of {total} have "
             f"one (first: {first_names(once)}){repeated.averaged_hint}; leave them out with "
@@ -176,10 +188,11 @@ def weighed(
 def second_moments(found: Presentations) -> Floats:
     """Return products of true patterns, free of the bias that noise adds to the diagonal.
 
-    Where every stimulus has each repetition label once, products are those of different
-    repetitions: ``(S Sᵀ - Σ_r F_r F_rᵀ) / (R (R - 1))``, S the sum over the R patterns F_r.
-    Else repetitions of different stimuli are independent: ``x̄_i x̄_jᵀ``, and on the diagonal
-    ``(S_i S_iᵀ - Σ_r x_ir x_irᵀ) / (R_i (R_i - 1))``, neuroid by neuroid.
+    Repetitions of different stimuli are independent: ``x̄_i x̄_jᵀ``, and on the diagonal
+    ``(S_i S_iᵀ - Σ_r x_ir x_irᵀ) / (R_i (R_i - 1))``, neuroid by neuroid, S the sum over
+    repetitions. With folds, the mean of all products of different ones:
+    ``(S_i S_jᵀ - Σ_f S_if S_jfᵀ) / (R_i R_j - Σ_f R_if R_jf)``; for R folds that hold each
+    stimulus once it is ``(S Sᵀ - Σ_f F_f F_fᵀ) / (R (R - 1))``.
 
     Parameters
     ----------
@@ -195,12 +208,8 @@ def second_moments(found: Presentations) -> Floats:
     means = np.add.reduceat(np.nan_to_num(found.values), found.starts, axis=0) / counts
     centre = means.mean(0)
     values = np.nan_to_num(found.values - centre)
-    if folds := balanced_folds(found):
-        total = (means - centre) * folds
-        moments = total @ total.T
-        for rows in _by_fold(found, folds):
-            moments -= values[rows] @ values[rows].T
-        return np.asarray(moments / (folds * (folds - 1)))
+    if found.fold is not None:
+        return _of_folds(found, values)
     sums = (means - centre) * counts
     squares = np.add.reduceat(values * values, found.starts, axis=0)
     moments = (means - centre) @ (means - centre).T
@@ -208,23 +217,43 @@ def second_moments(found: Presentations) -> Floats:
     return np.asarray(moments)
 
 
-def balanced_folds(found: Presentations) -> int:
-    """Return how many repetition labels every stimulus has exactly once each, or 0."""
-    if found.repetition is None or np.isnan(found.values).any():
-        return 0
-    counts = np.diff(np.append(found.starts, len(found.values)))
-    labels, fold = np.unique(found.repetition.astype(str), return_inverse=True)
-    if (counts != len(labels)).any() or len(labels) < 2:
-        return 0
-    each_once = np.sort(fold.reshape(len(counts), -1), axis=1) == np.arange(len(labels))
-    return len(labels) if each_once.all() else 0
+def _of_folds(found: Presentations, values: Floats) -> Floats:
+    if np.isnan(found.values).any():
+        raise InputError(
+            "some presentations lack the response of single neuroids, so products of different "
+            "folds cannot be had; leave these presentations or neuroids out, or drop the "
+            "coordinate 'fold' if presentations share no noise."
+        )
+    n = len(found.starts)
+    stimulus = np.repeat(np.arange(n), np.diff(np.append(found.starts, len(values))))
+    sums = np.add.reduceat(values, found.starts, axis=0)
+    counts = np.diff(np.append(found.starts, len(values))).astype(np.float64)
+    moments, pairs = sums @ sums.T, np.outer(counts, counts)
+    for label in np.unique(found.fold):
+        rows = found.fold == label
+        held = np.unique(stimulus[rows])
+        own = np.zeros((n, values.shape[1]))
+        np.add.at(own, stimulus[rows], values[rows])
+        times = np.bincount(stimulus[rows], minlength=n)[held].astype(np.float64)
+        both = np.ix_(held, held)
+        moments[both] -= own[held] @ own[held].T
+        pairs[both] -= np.outer(times, times)
+    return np.asarray(moments / pairs)
 
 
-def _by_fold(found: Presentations, folds: int) -> list[Any]:
-    fold = np.unique(found.repetition.astype(str), return_inverse=True)[1]
-    order = np.argsort(fold.reshape(-1, folds), axis=1)
-    rows = order + found.starts[:, None]
-    return [rows[:, k] for k in range(folds)]
+def products_of(source: Source) -> str:
+    """Say which products crossnobis takes of a recording, for attributes.
+
+    Examples
+    --------
+    >>> from neurosage.data.assembly import assembly
+    >>> a = assembly([[1.0], [3.0]], stimulus_id=["a", "a"], region="V4", fold=[0, 1])
+    >>> products_of(a)
+    'of different folds'
+    """
+    if "fold" in responses_of(source)["presentation"].coords:
+        return "of different folds"
+    return "of different presentations; noise of different stimuli is independent"
 
 
 def distances(moments: Floats, neuroids: int) -> Floats:

@@ -12,7 +12,7 @@ import xarray as xr
 from neurosage.data.assembly import align, check_assembly, region_names
 from neurosage.data.average import average_repetitions
 from neurosage.data.teacher import Teacher
-from neurosage.errors import InputError
+from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.missing import check_policy, drop_missing, first_names, leave_out, not_finite
 from neurosage.rsa.normalise import check_method, shift_and_scale, unscalable
@@ -189,7 +189,8 @@ def read_patterns(
     normalise : str, optional
         How to bring the neuroids to one scale; the teacher's own if omitted.
     by : str
-        Coordinate on presentation whose values become the rows.
+        Coordinate on presentation, or column of the teacher's stimuli, whose values become
+        the rows.
     nan : {"raise", "drop-stimulus", "drop-neuroid"}
         What to do about missing responses.
     without : sequence of str
@@ -217,7 +218,7 @@ def read_patterns(
     """
     check_policy(nan)
     method = own_normalisation(source, normalise)
-    responses = responses_of(source)
+    responses = _labelled(source, responses_of(source), by)
     averaged = average_repetitions(responses)
     if order is not None and by == "stimulus_id":
         averaged = align(averaged, [*order, *without])
@@ -243,6 +244,25 @@ def read_patterns(
         missing={region: reason for region, reason in missing.items() if reason},
         dropped=dropped,
     )
+
+
+def _labelled(source: Source, responses: xr.DataArray, by: str) -> xr.DataArray:
+    """With the column of the stimuli that is asked for, where responses do not have it."""
+    if not isinstance(source, Teacher) or by in responses.coords:
+        return responses
+    table = source.stimuli.table.set_index("stimulus_id")
+    if by not in table.columns:
+        known = [str(c) for c in responses.coords if responses[c].dims == ("presentation",)]
+        choices = dict.fromkeys([*known, *map(str, table.columns)])
+        raise unknown("coordinate on presentation, or column of the stimuli,", by, choices)
+    column = table[by]
+    if len(blank := column.index[column.isna()]):
+        raise InputError(
+            f"{len(blank)} of {len(column)} stimuli of {source.id!r} have no {by!r} "
+            f"(first: {list(blank[:3])}); leave them out by stimuli.take, or give them one."
+        )
+    values = column.loc[list(responses["stimulus_id"].values)].to_numpy()
+    return responses.assign_coords({by: ("presentation", values)})
 
 
 def incomplete_stimuli(source: Source) -> list[Any]:

@@ -12,9 +12,10 @@ import xarray as xr
 from neurosage.rsa.backends.base import Backend, check_offers, check_stimulus_count, get_backend
 from neurosage.rsa.between_rdms import holds_rdms_only
 from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
+from neurosage.rsa.given import UNASKED, check_asked, given_rdms, own_distance
 from neurosage.rsa.missing import check_policy
 from neurosage.rsa.patterns import Source, read_patterns
-from neurosage.rsa.rdm import rdms
+from neurosage.rsa.rdm import check_distance, rdms
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class Prepared:
 def prepare(
     teacher_or_assembly: Source,
     *,
-    distance: str = "correlation",
+    distance: str | None = None,
     comparison: str = "pearson",
     normalise: str | None = None,
     backend: str | Backend = "torch",
@@ -65,7 +66,7 @@ def prepare(
     teacher_or_assembly : Teacher or xarray.DataArray
         Responses (or RDMs) of the side that stays the same.
     distance, comparison : str
-        As in `similarity`.
+        As in `similarity`; a distance left out is that of RDMs, where such are given.
     normalise : str, optional
         Of this side; the teacher's own if omitted, none for an assembly.
     backend : str or Backend
@@ -94,6 +95,7 @@ def prepare(
     ('V4', 'IT')
     """
     check_policy(nan)
+    distance = own_distance(distance, teacher_or_assembly)
     settings = {"distance": distance, "comparison": comparison, "nan": nan, "by": by}
     return prepare_without(teacher_or_assembly, settings, normalise, get_backend(backend), ())
 
@@ -109,6 +111,10 @@ def prepare_without(
     distance, comparison = settings["distance"], settings["comparison"]
     check_comparable(backend, distance, comparison)
     if holds_rdms_only(source):
+        given, holder = given_rdms(source)
+        # By unknown categories: the other side's responses may be averaged to match.
+        by = settings["by"] if "by" in given.attrs else UNASKED["by"]
+        check_asked(given, holder, by=by, normalise=normalise)
         return _prepare_rdms(rdms(source, distance), settings, backend)
     if distance == CROSSNOBIS:
         made = rdms(source, distance, settings["by"], normalise, nan=settings["nan"])
@@ -136,7 +142,8 @@ def check_comparable(backend: Backend, distance: str, comparison: str) -> None:
     InputError
         If the distance or the comparison is not offered.
     """
-    check_offers(backend, "euclidean" if distance == CROSSNOBIS else distance, comparison)
+    check_distance(backend, distance)
+    check_offers(backend, backend.distances[0], comparison)
 
 
 def _prepare_rdms(given: xr.DataArray, settings: dict[str, str], backend: Backend) -> Prepared:
@@ -144,7 +151,11 @@ def _prepare_rdms(given: xr.DataArray, settings: dict[str, str], backend: Backen
         stimulus_ids=tuple(given["stimulus_id_i"].values),
         regions=tuple(map(str, given["region"].values)),
         backend=backend,
-        settings={**settings, "normalise": str(given.attrs.get("normalise", "unknown"))},
+        settings={
+            **settings,
+            "by": str(given.attrs.get("by", settings["by"])),
+            "normalise": str(given.attrs.get("normalise", "unknown")),
+        },
         dropped=json.loads(given.attrs.get("dropped", "{}")),
         rdms=given,
     )

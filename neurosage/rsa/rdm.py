@@ -9,25 +9,25 @@ import numpy as np
 import xarray as xr
 
 from neurosage import __version__
-from neurosage.data.teacher import SUBJECT_DIMS, Teacher
-from neurosage.errors import InputError
+from neurosage.data.teacher import RDM_DIMS as DIMS
+from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import (
     Backend,
     Floats,
     check_memory,
-    check_offers,
     get_backend,
 )
 from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
 from neurosage.rsa.crossnobis import crossnobis_squares
+from neurosage.rsa.given import check_rdms, is_rdms, own_distance, stored
 from neurosage.rsa.patterns import Patterns, Source, read_patterns
 
-DIMS = ("region", "stimulus_i", "stimulus_j")
+__all__ = ["check_rdms", "condensed_rdms", "is_rdms", "rdms"]
 
 
 def rdms(
     teacher_or_assembly: Source,
-    distance: str = "correlation",
+    distance: str | None = None,
     by: str = "stimulus_id",
     normalise: str | None = None,
     *,
@@ -44,6 +44,7 @@ def rdms(
         teacher that holds nothing else, are returned as they are, those of several
         subjects averaged over them.
     distance : {"correlation", "euclidean", "cosine", "crossnobis"}
+        That of the RDMs, where such are given, or ``correlation``, if omitted.
         ``correlation`` is 1 - Pearson over neuroids, in [0, 2]; ``euclidean`` is squared and
         divided by the number of neuroids; ``cosine`` is 1 - cosine; ``crossnobis`` is
         ``euclidean`` from products of different repetitions, so that noise adds nothing: it
@@ -72,7 +73,8 @@ def rdms(
     ------
     InputError
         If an argument is unknown, responses are missing, or a neuroid or pattern is constant
-        where that leaves no distance; region, stimuli and neuroids are named.
+        where that leaves no distance; region, stimuli and neuroids are named. If RDMs are
+        given, and `by`, `normalise` or `precision` ask for what only responses could give.
 
     Examples
     --------
@@ -82,17 +84,16 @@ def rdms(
     >>> rdms(a, distance="euclidean").values[0, 0].round(6)
     array([0., 1., 2.])
     """
-    if is_rdms(teacher_or_assembly):
-        return _stored(teacher_or_assembly, distance, "these RDMs are")
-    if isinstance(teacher_or_assembly, Teacher) and teacher_or_assembly.assembly is None:
-        holder = f"teacher {teacher_or_assembly.id!r} holds only RDMs that are"
-        return _stored(teacher_or_assembly.stored_rdms, distance, holder)
+    given = stored(teacher_or_assembly, distance, by, normalise, precision)
+    if given is not None:
+        return given
+    distance = own_distance(distance)
     if distance == CROSSNOBIS:
         return _crossnobis(teacher_or_assembly, by, normalise, nan, precision)
     if precision != "none":
         raise InputError(f"precision={precision!r} belongs to distance='crossnobis'.")
     engine = get_backend(backend)
-    check_offers(engine, distance)
+    check_distance(engine, distance)
     patterns = read_patterns(teacher_or_assembly, normalise=normalise, by=by, nan=nan)
     n = len(patterns.stimulus_ids)
     check_memory(
@@ -105,6 +106,19 @@ def rdms(
         _fill(square, engine.rdm(patterns.required(region, distance), distance))
     made = {"distance": distance, "by": by, "backend": engine.version}
     return _label(values, patterns, made)
+
+
+def check_distance(backend: Backend, distance: str) -> None:
+    """Refuse a distance that neither the backend offers nor is crossnobis, which needs none.
+
+    Raises
+    ------
+    InputError
+        With the choices.
+    """
+    if distance != CROSSNOBIS and distance not in backend.distances:
+        hint = f"(These are what backend {backend.name!r} offers, and crossnobis.)"
+        raise unknown("distance", distance, (*backend.distances, CROSSNOBIS), hint)
 
 
 def _crossnobis(
@@ -148,57 +162,6 @@ def _label(values: Floats, patterns: Patterns, made: dict[str, Any]) -> xr.DataA
         },
         name="rdm",
     )
-
-
-def _stored(given: Any, distance: str, holder: str) -> xr.DataArray:
-    checked = check_rdms(given)
-    made = checked.attrs.get("distance", distance)
-    if made != distance:
-        raise InputError(f"{holder} of {made!r} distance; {distance!r} was asked for.")
-    if "subject" not in checked.dims:
-        return checked
-    averaged = checked.mean("subject", keep_attrs=True)
-    return averaged.assign_attrs(averaged_over=f"{checked.sizes['subject']} subjects")
-
-
-def is_rdms(value: object) -> bool:
-    """Tell whether a value has the dims of RDMs, with subjects or without."""
-    return isinstance(value, xr.DataArray) and value.dims in (DIMS, SUBJECT_DIMS)
-
-
-def check_rdms(value: xr.DataArray) -> xr.DataArray:
-    """Return RDMs unchanged if they keep the contract.
-
-    Parameters
-    ----------
-    value : xarray.DataArray
-        Dims ``[subject ×] region × stimulus_i × stimulus_j``.
-
-    Returns
-    -------
-    xarray.DataArray
-        The same object.
-
-    Raises
-    ------
-    InputError
-        If dims or ids are wrong, the RDMs are not symmetric or hold NaN.
-    """
-    if not is_rdms(value):
-        raise InputError(f"RDMs are an xarray.DataArray with dims {DIMS}, made by neurosage.rdms.")
-    missing = {"region", "stimulus_id_i", "stimulus_id_j"} - set(value.coords)
-    if missing:
-        raise InputError(f"the RDMs have no coordinate {sorted(missing)}.")
-    rows, columns = value["stimulus_id_i"].values, value["stimulus_id_j"].values
-    if len(rows) != len(columns) or (rows != columns).any():
-        raise InputError("rows and columns of the RDMs must be the same stimuli in one order.")
-    if len(set(rows)) != len(rows):
-        raise InputError("the RDMs' stimuli must be unique.")
-    regions = value.transpose("region", ...).values
-    for name, square in zip(value["region"].values, regions, strict=True):
-        if not np.allclose(square, square.swapaxes(-1, -2)):
-            raise InputError(f"the RDM of {str(name)!r} is not symmetric or has missing values.")
-    return value
 
 
 def condensed_rdms(value: xr.DataArray, order: Any = None) -> Floats:

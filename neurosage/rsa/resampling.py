@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Floats
 
 COMPARISONS = ("pearson", "cosine")
+MINIMUM_RESAMPLES = 20  # a 95% interval of fewer is not even their range
+MINIMUM_GROUPS = 10  # 95% intervals hold the truth in 78%, with 20 in 88%, with 5 in 70%
 
 
 def multiplicities(n_or_groups: int | npt.ArrayLike, samples: int, seed: int) -> Floats:
@@ -34,23 +37,22 @@ def multiplicities(n_or_groups: int | npt.ArrayLike, samples: int, seed: int) ->
     Raises
     ------
     InputError
-        If there is nothing to draw, or fewer than one resample is asked for.
+        If there is nothing to draw, groups are fewer than 10 or labels are missing, or
+        fewer than 20 resamples are asked for.
 
     Examples
     --------
-    >>> multiplicities(4, 2, seed=0).sum(1)
+    >>> multiplicities(4, 20, seed=0)[:2].sum(1)
     array([4., 4.])
-    >>> multiplicities(["a", "a", "b"], 3, seed=0)
-    array([[1., 1., 1.],
-           [1., 1., 1.],
-           [0., 0., 2.]])
+    >>> drawn = multiplicities(np.repeat(list("abcdefghij"), 2), 20, seed=0)
+    >>> bool((drawn[:, ::2] == drawn[:, 1::2]).all())
+    True
     """
-    if samples < 1:
-        raise InputError(f"resamples must be at least 1, not {samples}.")
+    check_sampling(resamples=samples, seed=seed)
     if isinstance(n_or_groups, int | np.integer):
         member = np.arange(int(n_or_groups))
     else:
-        member = np.unique(np.asarray(n_or_groups).astype(str), return_inverse=True)[1].ravel()
+        member = _groups(n_or_groups)
     if not len(member):
         raise InputError("there are no stimuli to resample.")
     groups = int(member.max()) + 1
@@ -58,6 +60,25 @@ def multiplicities(n_or_groups: int | npt.ArrayLike, samples: int, seed: int) ->
     drawn = rng.multinomial(groups, np.full(groups, 1.0 / groups), size=samples)
     weights: Floats = drawn[:, member].astype(np.float64)
     return weights
+
+
+def _groups(labels: npt.ArrayLike) -> Any:
+    """Number the groups; refuse missing labels, and groups too few to speak for others."""
+    given = np.asarray(labels, object)
+    missing = int(pd.isna(given).sum())
+    if missing:
+        raise InputError(
+            f"{missing} of {len(given)} stimuli have no group label (None or NaN) to be drawn by; "
+            "label them, or leave them out with select."
+        )
+    names, member = np.unique(given.astype(str), return_inverse=True)
+    if len(given) and len(names) < MINIMUM_GROUPS:
+        raise InputError(
+            f"the stimuli are in {len(names)} group{'s' if len(names) > 1 else ''}, but an "
+            f"interval over groups needs {MINIMUM_GROUPS} or more, for groups are what is drawn; "
+            "draw stimuli, or choose a finer grouping."
+        )
+    return member.ravel()
 
 
 def weighted_similarity(
@@ -162,7 +183,9 @@ def _form(square: Any, weights: Floats) -> Floats:
     return form
 
 
-def percentile_interval(resampled: Floats, interval: float) -> tuple[float, float]:
+def percentile_interval(
+    resampled: Floats, interval: float, point: float | None = None
+) -> tuple[float, float]:
     """Return the ends of a percentile interval, NaN left out.
 
     Parameters
@@ -171,6 +194,8 @@ def percentile_interval(resampled: Floats, interval: float) -> tuple[float, floa
         The estimate in each resample.
     interval : float
         How much it covers, above 0 and below 1.
+    point : float, optional
+        The estimate; an interval that does not hold it is widened until it does.
 
     Returns
     -------
@@ -193,16 +218,60 @@ def percentile_interval(resampled: Floats, interval: float) -> tuple[float, floa
         return float("nan"), float("nan")
     tail = 50.0 * (1.0 - interval)
     low, high = np.percentile(found, [tail, 100.0 - tail])
+    if point is not None and not np.isnan(point):
+        low, high = min(low, point), max(high, point)
     return float(low), float(high)
 
 
-def check_interval(interval: float) -> None:
+def check_interval(interval: Any) -> None:
     """Refuse a share that an interval cannot cover.
 
     Raises
     ------
     InputError
-        If it is not between 0 and 1.
+        If it is not a number between 0 and 1.
     """
-    if not 0.0 < interval < 1.0:
+    number = isinstance(interval, int | float | np.integer | np.floating)
+    if not number or not 0.0 < interval < 1.0:
         raise InputError(f"interval must be between 0 and 1, such as 0.95, not {interval!r}.")
+
+
+def check_sampling(
+    *, splits: Any = None, seed: Any = None, resamples: Any = None, interval: Any = None
+) -> None:
+    """Refuse splits, a seed, resamples or an interval that cannot be taken; None is not checked.
+
+    Raises
+    ------
+    InputError
+        If `splits` is not a whole number of 1 or more, `seed` of 0 or more, `resamples` of
+        20 or more, or `interval` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> check_sampling(splits=2.5)
+    Traceback (most recent call last):
+    neurosage.errors.InputError: splits must be a whole number of 1 or more, not 2.5.
+    """
+    for name, value, least in (
+        ("splits", splits, 1),
+        ("seed", seed, 0),
+        ("resamples", resamples, MINIMUM_RESAMPLES),
+    ):
+        if value is not None:
+            check_whole(name, value, least)
+    if interval is not None:
+        check_interval(interval)
+
+
+def check_whole(name: str, value: Any, least: int) -> None:
+    """Refuse what is not a whole number of so much or more; True is none.
+
+    Raises
+    ------
+    InputError
+        With the argument's name and the value.
+    """
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise InputError(f"{name} must be a whole number of {least} or more, not {value!r}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from neurosage.rsa.backends.base import (
 )
 from neurosage.rsa.between_rdms import compare_rdms, holds_rdms_only
 from neurosage.rsa.crossnobis import plain_or_crossnobis
+from neurosage.rsa.given import check_asked, given_rdms, one_a_side, own_distance
 from neurosage.rsa.patterns import Source, incomplete_stimuli, own_normalisation, read_patterns
 from neurosage.rsa.prepared import Prepared, check_comparable, prepare, prepare_without
 from neurosage.rsa.rdm import rdms
@@ -136,7 +137,11 @@ def _from_rdms(prepared: Prepared, source: Source, normalise: str | None) -> _Fo
     settings, backend = prepared.settings, prepared.backend
     if prepared.rdms is None:
         raise InputError("one side holds RDMs only: prepare that one, or call similarity(a, b).")
-    how = {"by": settings["by"], "nan": settings["nan"]}
+    how = {"nan": settings["nan"]}
+    if not holds_rdms_only(source):
+        how["by"] = settings["by"]
+    elif normalise == "none":
+        normalise = None  # nothing is to be done to them, and nothing is
     own_distance = plain_or_crossnobis(source, settings["distance"])
     given = rdms(source, own_distance, normalise=normalise, backend=backend, **how)
     names = tuple(map(str, given["region"].values))
@@ -179,7 +184,7 @@ def _label(found: _Found, prepared: Prepared) -> xr.DataArray:
 def similarity(
     a: Source,
     b: Source,
-    distance: str = "correlation",
+    distance: str | None = None,
     comparison: str = "pearson",
     *,
     normalise: tuple[str | None, str | None] = NORMALISE,
@@ -196,8 +201,9 @@ def similarity(
         Assemblies (dims ``presentation × neuroid``) or RDMs (from `rdms`) of the same
         stimuli; aligned by ``stimulus_id``, in the order of `b`.
     distance : {"correlation", "euclidean", "cosine", "crossnobis"}
-        Between patterns, as in `rdms`. With ``crossnobis``, which `b` needs repetitions for,
-        an `a` without has ``euclidean`` distance (``distance_a``): what crossnobis estimates.
+        Between patterns, as in `rdms`; if omitted that of the RDMs, where a side is such, else
+        ``correlation``. With ``crossnobis``, which `b` needs repetitions for, an `a` without
+        has ``euclidean`` distance (``distance_a``): what crossnobis estimates.
     comparison : {"pearson", "spearman", "cosine"}
         Between RDMs, over their upper triangles.
     normalise : tuple of two str or None
@@ -216,7 +222,8 @@ def similarity(
     Returns
     -------
     xarray.DataArray
-        Dims ``region_a × region_b``, in [-1, 1]; attributes: distance, distance_a, comparison,
+        Dims ``region_a × region_b`` (a network's layers are its regions), in [-1, 1];
+        attributes: distance, distance_a, comparison,
         normalise_a, normalise_b, by, nan, n_stimuli, dropped and undefined (JSON), path,
         backend, neurosage (version).
 
@@ -241,9 +248,11 @@ def similarity(
     array([[1.]])
     """
     engine = get_backend(backend)
-    own_a, own_b = _pair(normalise)
+    own_a, own_b = one_a_side(normalise)
+    distance = own_distance(distance, b, a)
     settings = {"distance": distance, "comparison": comparison, "nan": nan, "by": by}
     check_comparable(engine, distance, comparison)
+    _check_given(a, b, by, (own_a, own_b))
     if holds_rdms_only(a) and not holds_rdms_only(b):
         b = rdms(b, distance, by, own_b, backend=engine, nan=nan)
     without: list[Any] = []
@@ -253,9 +262,11 @@ def similarity(
     return similarity_to(prepare_without(b, settings, own_b, engine, without), a, own_a, undefined)
 
 
-def _pair(normalise: object) -> tuple[str | None, str | None]:
-    if isinstance(normalise, str) or not isinstance(normalise, Sequence) or len(normalise) != 2:
-        raise InputError(
-            f"normalise has one entry a side, such as ('none', 'zscore'), not {normalise!r}."
-        )
-    return normalise[0], normalise[1]
+def _check_given(a: Source, b: Source, by: str, normalise: tuple[str | None, str | None]) -> None:
+    """Refuse what is asked of RDMs; categories may be the other side's, if it has responses."""
+    both = holds_rdms_only(a) and holds_rdms_only(b)
+    for source, own in zip((a, b), normalise, strict=True):
+        given, holder = given_rdms(source)
+        if given is not None:
+            wanted = by if both or "by" in given.attrs else "stimulus_id"
+            check_asked(given, holder, by=wanted, normalise=own)

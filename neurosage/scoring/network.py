@@ -33,7 +33,7 @@ def score(
     *,
     units: int = 1000,
     seed: int = 0,
-    distance: str = "correlation",
+    distance: str | None = None,
     comparison: str = "pearson",
     normalise: str | None = None,
     normalise_layers: str = "none",
@@ -58,8 +58,10 @@ def score(
         At most so many units of a layer are recorded, a random sample.
     seed : int
         Of that sample.
-    distance : str
-        Makes an RDM from patterns: ``correlation``, ``euclidean``, ``cosine``.
+    distance : {"correlation", "euclidean", "cosine", "crossnobis"}, optional
+        Makes an RDM from patterns: ``correlation``, or that of a teacher's RDMs, if omitted.
+        ``crossnobis`` takes the teacher's single repetitions; the network, which has no
+        noise, then has ``euclidean`` distance, which crossnobis estimates.
     comparison : str
         Makes a similarity from two RDMs: ``pearson``, ``spearman``, ``cosine``.
     normalise : str, optional
@@ -183,6 +185,7 @@ def _provenance(
         "units": kept["units"],
         "seed": kept["seed"],
         "distance": made["distance"],
+        "distance_layers": made["distance_a"],
         "comparison": made["comparison"],
         "normalise_layers": made["normalise_a"],
         "normalise_teacher": made["normalise_b"],

@@ -59,12 +59,16 @@ def teacher_guidance(similarity: xr.DataArray) -> float:
 class Score:
     """Similarity of a network's layers to a teacher's regions, and how it was made.
 
+    What the noise of the recording allows is not in it: `neurosage.noise_ceiling` estimates
+    that, region by region.
+
     Parameters
     ----------
     data : xarray.Dataset
         ``similarity`` (region × layer), with ``units`` (recorded) and ``undefined``
         (why a similarity is NaN, else empty) on layer. Attributes name teacher,
-        model, their content hashes, distance, comparison, normalisation of each
+        model, their content hashes, distance (of the teacher, and ``distance_layers``),
+        comparison, normalisation of each
         side, formula, seed and versions.
 
     Examples

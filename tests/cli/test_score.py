@@ -43,6 +43,15 @@ def test_the_tables_name_the_best_layer_of_each_region(model: str, tmp_path: Pat
     assert '"size": [8, 8]' in saved.data.attrs["preprocessing"]
 
 
+def test_the_footer_says_which_side_has_which_distance(model: str) -> None:
+    """Of crossnobis the network's side is euclidean; of others both sides are the same."""
+    done = call(model, *SIMULATED, "--layers", "0", "--units", 20, "--distance", "crossnobis")
+    assert "pearson of crossnobis RDMs (the network's: euclidean, without noise)" in done.stdout
+    done = call(model, *SIMULATED, "--layers", "0", "--units", 20)
+    assert "pearson of correlation RDMs over" in done.stdout
+    assert "crossnobis" in call("--help").stdout
+
+
 def test_json_is_the_only_thing_on_standard_output(model: str) -> None:
     """Machine-readable: TG, best layers, all layers, provenance."""
     done = call(model, *SIMULATED, "--layers", "0, 1", "--units", 20, "--json")

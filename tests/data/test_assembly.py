@@ -45,7 +45,7 @@ def test_repetitions_are_counted_in_order() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"dims": ("image", "neuroid")}, "are not those of an assembly"),
+        ({"dims": ("image", "neuroid")}, "of the array are not understood"),
         ({"values": np.ones(3)}, r"shape \(3,\), but 2 dims"),
         ({"stimulus_id": IDS[:2]}, r"stimulus_id has shape \(2,\).*need \(3,\)"),
         ({"values": np.full((3, 2), "x")}, "must be numbers"),
@@ -178,3 +178,12 @@ def test_a_teacher_is_no_assembly():
     for call in (select, average_repetitions, check_assembly):
         with pytest.raises(InputError, match=r"is SimpleNamespace; give its .assembly"):
             call(teacher)
+
+
+def test_a_coordinate_stands_on_one_dim():
+    """On two it is one clear error; two words are a column like any other."""
+    keys = {"stimulus_id": ["a", "b", "c"], "region": "V4"}
+    with pytest.raises(InputError, match=r"'x' is on \('presentation', 'neuroid'\); give one that"):
+        assembly(np.zeros((3, 2)), **keys, x=(("presentation", "neuroid"), np.zeros((3, 2))))
+    a = assembly(np.zeros((3, 2)), **keys, side=("left", "right"))
+    assert a["side"].dims == ("neuroid",)

@@ -45,7 +45,7 @@ def serve(monkeypatch, content):
         def __call__(self, url, output_file, _):
             if content is None:
                 raise OSError("no route to host")
-            Path(output_file).write_bytes(content)
+            output_file.write(content)
 
     monkeypatch.setattr(pooch, "HTTPDownloader", Downloader)
 
@@ -72,7 +72,7 @@ def test_a_wrong_download_is_refused_and_not_kept(monkeypatch):
     serve(monkeypatch, b"a page that says 404")
     found = hashlib.sha256(b"a page that says 404").hexdigest()
     with pytest.raises(FetchError, match=rf"sub/r\.npy .*expected sha256:\w+, found .*{found}"):
-        locate(make_entry(), owner="lab", base_url=URL)
+        locate(make_entry(size=False), owner="lab", base_url=URL)
     assert kept() == []
 
 
@@ -282,6 +282,14 @@ def test_waits_grow(online, monkeypatch):
     online.faults[NAME] = [500] * 3
     ask(online)
     assert waits == [0.001, 0.002, 0.004]
+
+
+def test_a_download_longer_than_the_card_says_is_stopped(online):
+    """It is not read to its end, not tried again, and nothing is kept."""
+    entry = make_entry().model_copy(update={"file": NAME, "size": len(CONTENT) - 1})
+    with pytest.raises(FetchError, match=r"longer than the \d+ bytes that the card says"):
+        locate(entry, owner="lab", base_url=online.url)
+    assert kept() == []
 
 
 def test_what_a_killed_process_left_is_swept(online):

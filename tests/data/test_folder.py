@@ -162,7 +162,7 @@ def test_a_saved_folder_is_listed_and_found(tmp_path, monkeypatch):
 FAULTS = {
     "responses": (brainio, "write"),
     "table": (folder_module, "write_table"),
-    "images": (folder_module, "image_content"),
+    "images": (folder_module, "pack_images"),
     "card": (folder_module, "card_text"),
     "renaming": (folder_module, "_put_in_place"),
 }
@@ -224,7 +224,7 @@ def test_a_process_that_is_killed_leaves_no_teacher(tmp_path, monkeypatch):
     assert left[0].startswith(".t-")
     monkeypatch.setenv("NEUROSAGE_TEACHERS", str(tmp_path))
     assert "t" not in set(list_teachers()["id"])
-    with pytest.raises(InputError, match="unknown teacher"):
+    with pytest.raises(InputError, match=r"there is no folder|unknown teacher"):
         load_teacher(tmp_path / "t")
 
 
@@ -255,20 +255,100 @@ def test_a_teacher_saved_over_itself(tmp_path):
     before = load_teacher(target)
     before.save(target, overwrite=True)
     assert load_teacher(target).content_hash() == TEACHERS["repetitions"]().content_hash()
+    assert before.content_hash() == TEACHERS["repetitions"]().content_hash()
+
+
+def test_images_that_a_teacher_reads_are_never_deleted(tmp_path):
+    """Where the folder would hold them under other names, it is not replaced."""
+    target = TEACHERS["RDMs"]().save(tmp_path / "lab-it")
+    mine = load_teacher(target)
+    table = mine.stimuli.table.assign(stimulus_id=list("abcd"))
+    named = StimulusSet("pets", table, mine.stimuli.images)
+    values = mine.stored_rdms.values
+    again = Teacher("t", named, assembly(values[0], stimulus_id=list("abcd"), region="V4"))
+    with pytest.raises(InputError, match=r"reads its images from .*images\.zip"):
+        again.save(target, overwrite=True)
+    assert again.save(tmp_path / "other").is_dir()
+    assert mine.stimuli.image(0).shape == (6, 5, 3)
+
+
+def test_only_what_was_saved_is_replaced(lab):
+    """A folder made by hand, or with further parts, would lose its files: it is refused."""
+    before = sorted(path.name for path in lab.iterdir())
+    mine = load_teacher(lab)
+    with pytest.raises(InputError, match=r"not written by Teacher.save .*saved = true"):
+        mine.save(lab, overwrite=True)
+    card = (lab / "card.toml").read_text()
+    second = card[card.index("[part.first]") :].replace("first", "second")
+    top = card.replace("[part.first]", 'default = "first"\nsaved = true\n[part.first]')
+    (lab / "card.toml").write_text(top + second)
+    with pytest.raises(InputError, match="holds the parts first, second"):
+        load_teacher(lab).save(lab, overwrite=True)
+    assert sorted(path.name for path in lab.iterdir()) == before
+    assert mine.stimuli.image(0).shape == (4, 4, 3)
+
+
+def test_question_marks_are_names_too(tmp_path):
+    """A region, title or label called "?" is saved and loaded like any other."""
+    made = TEACHERS["repetitions"]()
+    odd = made.assembly.assign_coords(region=("neuroid", ["V4", "?", "?"]))
+    again = load_teacher(replace(made, assembly=odd).save(tmp_path / "odd"))
+    assert again.regions == ("V4", "?")
+    text = (tmp_path / "odd" / "card.toml").read_text()
+    (tmp_path / "odd" / "card.toml").write_text(f'title = "?"\n{text}')
+    assert load_teacher(tmp_path / "odd").card.title == "?"
+
+
+def test_a_card_that_would_not_load_is_not_put_in_place(tmp_path, monkeypatch):
+    """What is written is read before it takes the place of what was there."""
+    monkeypatch.setattr(folder_module, "card_text", lambda card: "schema = 2")
+    with pytest.raises(InputError):
+        TEACHERS["RDMs"]().save(tmp_path / "lab-it")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_may_be_lost_is_dropped(tmp_path):
+    """Columns, coordinates and attributes that cannot be written go where `drop` allows it."""
+    made = replace(
+        TEACHERS["repetitions"](),
+        stimuli=shown(odd=["x", None, "y", "z"]),
+        assembly=responses().assign_attrs(thing=object()),
+    )
+    with pytest.raises(InputError, match="thing"):
+        made.save(tmp_path / "lab-it", drop=["odd"])
+    for drop in (["odd", "thing"], "all"):
+        again = load_teacher(made.save(tmp_path / f"lab-{len(drop)}", drop=drop))
+        assert "odd" not in again.stimuli.table.columns
+        assert "thing" not in again.assembly.attrs
+        assert again.content_hash() == TEACHERS["repetitions"]().content_hash()
+
+
+@pytest.mark.parametrize("place", ["/proc/nope", "/dev/null/x", "{}/file/x", "{}/a\0b", "x" * 5000])
+def test_places_that_cannot_be_are_one_sentence(tmp_path, place):
+    """Whatever the disk says against a folder is an error that names it."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be made"):
+        TEACHERS["RDMs"]().save(place.format(tmp_path))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"id": "my lab"}, "the teacher's id 'my lab' is no plain name"),
-        ({"stimuli": shown(odd=[1, "a", 2, 3])}, r"columns \['odd'\] cannot be written to CSV"),
+        ({"stimuli": shown(odd=[1, "a", 2, 3])}, r"odd \(not all text, all numbers"),
+        (
+            {"stimuli": shown(odd=["x", None, "y", "z"])},
+            r"odd \(text, and missing values; write ''",
+        ),
         ({"assembly": responses().assign_attrs(odd=object())}, "odd"),
+        ({"assembly": responses().assign_attrs(repetitions=12)}, r"'averaged over 12'|it is words"),
+        ({"stimuli": shown(float("inf"))}, "degrees"),
         (
             {"stimuli": shown(filename=["é.png", "im2.png", "im10.png", "x.txt"])},
             "names other images than theirs",
         ),
     ],
-    ids=["id", "column", "attribute", "filename"],
+    ids=["id", "column", "missing text", "attribute", "repetitions", "degrees", "filename"],
 )
 def test_what_would_be_lost_is_refused(tmp_path, change, message):
     """Nothing is dropped in silence, and nothing is left behind."""

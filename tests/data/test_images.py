@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neurosage.data import images
-from neurosage.data.images import ArrayImages, FileImages, ImageSource, SubsetImages, decode
+from neurosage.data import images, pixels
+from neurosage.data.images import (
+    ArrayImages,
+    FileImages,
+    ImageSource,
+    SubsetImages,
+    original_file,
+)
+from neurosage.data.pixels import decode
 from neurosage.errors import InputError
 
 from .conftest import png, write_zip
@@ -69,7 +76,7 @@ def test_a_member_too_large_is_refused(tmp_path, monkeypatch):
 
 def test_too_many_pixels_are_refused(monkeypatch):
     """An image's size is looked at before it is decoded."""
-    monkeypatch.setattr(images, "MAX_PIXELS", 15)
+    monkeypatch.setattr(pixels, "MAX_PIXELS", 15)
     with pytest.raises(InputError, match=r"a\.png is 4×4 pixels"):
         decode(png(0), "a.png")
 
@@ -138,3 +145,27 @@ def test_a_file_too_large_is_refused_in_a_folder_too(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "MAX_BYTES", 10)
     with pytest.raises(InputError, match=r"'a.png' has \d+ bytes"):
         FileImages(tmp_path)[0]
+
+
+def test_links_that_lead_out_are_refused(tmp_path):
+    """A folder of images holds its own files; a data set of links may say that it is one."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "out.png").write_bytes(png(0))
+    (tmp_path / "images" / "a.png").write_bytes(png(1))
+    (tmp_path / "images" / "b.png").symlink_to("a.png")
+    assert len(FileImages(tmp_path / "images")) == 2
+    (tmp_path / "images" / "c.png").symlink_to(tmp_path / "out.png")
+    with pytest.raises(InputError, match=r"1 images .* links that lead out .*'c.png'"):
+        FileImages(tmp_path / "images")
+    assert len(FileImages(tmp_path / "images", ["a.png", "b.png"])) == 2
+    assert len(FileImages(tmp_path / "images", links=True)) == 3
+
+
+def test_the_file_of_an_image_is_found_through_subsets(files):
+    """Subsets of subsets lead to the file; an array has none."""
+    source = FileImages(files)
+    inner = SubsetImages(SubsetImages(source, (2, 0)), (1,))
+    assert original_file(inner, 0) == (source, 0)
+    assert (
+        original_file(SubsetImages(ArrayImages(np.zeros((1, 2, 2, 3), np.uint8)), (0,)), 0) is None
+    )

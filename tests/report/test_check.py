@@ -25,7 +25,7 @@ def stimuli(**columns):
     return StimulusSet("set", table, rng.integers(0, 256, (N, 6, 6, 3), dtype=np.uint8), 8.0)
 
 
-def teacher(repetitions=4, dead=False, **columns):
+def teacher(repetitions=4, dead=False, regions=("V4", "<IT>"), **columns):
     """Two regions of ten tuned neuroids."""
     rng = np.random.default_rng(1)
     rates = 20 * rng.gamma(3.0, 1 / 3, (N, 20))
@@ -34,7 +34,7 @@ def teacher(repetitions=4, dead=False, **columns):
     made = assembly(
         values,
         stimulus_id=np.repeat([f"s{k}" for k in range(N)], repetitions),
-        region=["V4"] * 10 + ["<IT>"] * 10,
+        region=np.repeat(regions, 10),
     )
     return Teacher("lab", stimuli(**columns), made, normalise="zscore")
 
@@ -108,6 +108,16 @@ def test_pages(made, tmp_path):
     assert text.count("<figure>") == text.count("data:image/svg+xml") >= 1
 
 
+def test_names_are_no_formulas(tmp_path):
+    """Regions and categories may hold $, begin with _, or be markup."""
+    labels = ["$c{0$", "_b", r"a$\frac$", "x^2$"]
+    odd = teacher(regions=(r"$\frac$", "_V4"), category=[labels[k % 4] for k in range(N)])
+    checked = check(odd, tmp_path)
+    assert checked.page.read_text(encoding="utf-8").count("<figure>") == 4
+    figure = plots.plot_curves(checked.measures.curves)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [r"$\frac$", "_V4"]
+
+
 def test_a_page_of_what_does_not_load(tmp_path):
     """Its findings are there, and no picture."""
     (tmp_path / "lab").mkdir()
@@ -119,8 +129,17 @@ def test_a_page_of_what_does_not_load(tmp_path):
 def test_a_wrong_place_is_refused_before_the_work(tmp_path):
     """A file is no folder."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="file"):
-        check(teacher(), tmp_path / "file")
+    (tmp_path / "out" / "check.html").mkdir(parents=True)
+    for out in (tmp_path / "file", tmp_path / "file" / "x", tmp_path / "out", f"{tmp_path}/a\0b"):
+        with pytest.raises(InputError, match="cannot"):
+            check(teacher(), out)
+
+
+def test_a_place_that_cannot_be_written_to(tmp_path, monkeypatch):
+    """It is refused before the work, too."""
+    monkeypatch.setattr("neurosage.report.check.os.access", lambda *_: False)
+    with pytest.raises(InputError, match="cannot be written to"):
+        check("none", tmp_path)
 
 
 def test_progress_is_reported():

@@ -7,11 +7,14 @@ import pytest
 from scipy.spatial.distance import squareform
 
 from neurosage.data.assembly import assembly
+from neurosage.data.average import average_repetitions
 from neurosage.errors import InputError
-from neurosage.rsa.crossnobis import balanced_folds
+from neurosage.rsa.crossnobis import crossnobis_squares, products_of
 from neurosage.rsa.noise_precision import precision_root, shrunk_covariance
 from neurosage.rsa.presentations import Repeated
 from neurosage.rsa.rdm import rdms
+from neurosage.rsa.reliability.rdm_halves import trial_halves
+from neurosage.rsa.reliability.regions import rdm_reliability
 from neurosage.rsa.similarity import prepare, similarity, similarity_to
 
 
@@ -56,12 +59,108 @@ def precision_matrix(responses, precision):
 
 @pytest.mark.parametrize("precision", ["none", "diagonal", "shrinkage"])
 def test_balanced_repetitions_are_rsatoolbox_s_leave_one_out(precision):
-    """With each repetition once per stimulus, the closed form is the mean over its folds."""
+    """With each fold once per stimulus, the closed form is the mean over leave-one-out."""
     responses, _ = trials([5] * 12)
+    responses = in_folds(responses)
     mine = rdms(responses, "crossnobis", precision=precision)
     noise = None if precision == "none" else precision_matrix(responses, precision)
     expected = theirs(responses, mine.stimulus_id_i.values, responses.repetition.values, noise)
     np.testing.assert_allclose(mine.values[0], expected, rtol=1e-9, atol=1e-10)
+
+
+def in_folds(responses):
+    """Declare that repetitions are folds: their noise is shared by stimuli."""
+    return responses.assign_coords(fold=("presentation", responses.repetition.values))
+
+
+def test_ragged_folds_are_rsatoolbox_s_unbalanced():
+    """With folds that lack stimuli, only products of different folds are averaged.
+
+    About the mean pattern, which rsatoolbox does not take out.
+    """
+    responses = in_folds(trials([2, 3, 5, 4, 2, 7])[0])
+    responses = responses - average_repetitions(responses).values.mean(0)
+    mine = rdms(responses, "crossnobis")
+    fold = responses.fold.values
+    expected = theirs(responses, mine.stimulus_id_i.values, fold, method="ragged")
+    np.testing.assert_allclose(mine.values[0], expected, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["apart", "in folds"])
+def test_the_order_of_presentations_does_not_matter(shared):
+    """Labels that `assembly` counts in order of appearance are no folds."""
+    responses, _ = trials([3] * 8)
+    order = np.random.default_rng(1).permutation(len(responses))
+    if shared:
+        one = in_folds(responses)
+        other = one.isel(presentation=order)
+    else:
+        one, other = (
+            assembly(responses.values[rows], stimulus_id=responses.stimulus_id.values[rows],
+                     region="V4")
+            for rows in (np.arange(len(order)), order)
+        )  # fmt: skip
+    names = list(rdms(other, "crossnobis").stimulus_id_i.values)
+    place = [names.index(name) for name in rdms(one, "crossnobis").stimulus_id_i.values]
+    found = rdms(other, "crossnobis")[0].values[np.ix_(place, place)]
+    np.testing.assert_allclose(rdms(one, "crossnobis")[0], found, atol=1e-9)
+    assert products_of(one).startswith("of different folds") == shared
+
+
+def test_noise_shared_by_stimuli_needs_folds():
+    """A run's own noise, the same for a group of its stimuli, makes these look alike."""
+    gaps = {"apart": [], "in folds": []}
+    for seed in range(60):
+        rng = np.random.default_rng(1000 + seed)
+        responses, true = trials([6] * 6, noise=0.2, seed=seed, offset=0.0)
+        number = np.array([int(name[1:]) for name in responses.stimulus_id.values])
+        drift = 2.0 * rng.normal(size=(6, 2, 7))
+        responses.values[:] += drift[responses.repetition.values, number % 2]
+        for name, each in (("apart", responses), ("in folds", in_folds(responses))):
+            made = rdms(each, "crossnobis")
+            rows = [int(s[1:]) for s in made.stimulus_id_i.values]
+            gap = made[0].values - rdms(true_of(true[rows]), "euclidean")[0].values
+            alike = (np.array(rows)[:, None] - np.array(rows)) % 2 == 0
+            gaps[name].append(gap[alike & ~np.eye(6, dtype=bool)].mean())
+    error = np.std(gaps["in folds"]) / np.sqrt(60)
+    assert abs(np.mean(gaps["in folds"])) < 3 * error
+    assert np.mean(gaps["apart"]) < -5 * error
+    assert np.mean(gaps["apart"]) == pytest.approx(-2 * 4 / 6, rel=0.2)
+
+
+def test_halves_of_trials_are_whole_folds():
+    """RDMs of halves, as of the whole, are of the folds' products; c is r's estimator."""
+    responses, _ = trials([6] * 10, noise=2.0)
+    found = Repeated(in_folds(responses)).region("V4")
+    for pair in trial_halves(found, "crossnobis", 100, 0):
+        assert pair.inverse == pytest.approx((1 / 3, 1 / 3))
+    pairs = list(trial_halves(found, "crossnobis", 100, 0))
+    assert len(pairs) == 10  # 6 folds in halves of 3
+    chosen = in_folds(responses).isel(
+        presentation=np.flatnonzero(np.isin(responses.repetition.values, [0, 1, 2]))
+    )
+    own, squares = crossnobis_squares(chosen)
+    place = [list(own.stimulus_ids).index(name) for name in rdms(responses).stimulus_id_i.values]
+    expected = squares[0][np.ix_(place, place)]
+    halves = [half for pair in pairs for half in (pair.first, pair.second)]
+    assert min(abs(half - expected).max() for half in halves) < 1e-9
+    made = rdm_reliability(in_folds(responses), distance="crossnobis", interval=None)
+    assert int(made.splits_taken[0]) == 10
+
+
+def test_folds_that_cannot_be_used_are_refused():
+    """Missing labels, and stimuli in one fold only, are named; ragged folds sit splits out."""
+    responses, _ = trials([4] * 6)
+    lacking = responses.assign_coords(fold=("presentation", np.array([None, *[1] * 23], object)))
+    with pytest.raises(InputError, match="1 of 24 presentations have no fold"):
+        rdms(lacking, "crossnobis")
+    one = in_folds(responses)
+    one.fold.values[one.stimulus_id.values == "s2"] = 1
+    with pytest.raises(InputError, match=r"first: \['s2'\]"):
+        rdms(one, "crossnobis")
+    ragged = in_folds(trials([6, 6, 6, 6, 6, 5])[0])
+    found = rdm_reliability(ragged, distance="crossnobis", interval=None, splits=20)
+    assert np.isfinite(found.reliability[0])
 
 
 @pytest.mark.parametrize("precision", ["none", "diagonal", "shrinkage"])
@@ -155,14 +254,6 @@ def test_constant_neuroids_have_no_precision():
     responses.values[:, 2] = 1.0
     with pytest.raises(InputError, match=r"constant over repetitions \(first: \['V4.2'\]\)"):
         rdms(responses, "crossnobis", precision="diagonal")
-
-
-def test_folds_are_seen_only_where_every_label_comes_once():
-    """Labels that repeat or lack make repetitions independent."""
-    responses, _ = trials([3, 3, 3])
-    assert balanced_folds(Repeated(responses).region("V4")) == 3
-    same = responses.assign_coords(repetition=("presentation", np.zeros(9, int)))
-    assert balanced_folds(Repeated(same).region("V4")) == 0
 
 
 def test_arguments_are_checked():

@@ -217,3 +217,22 @@ def test_dropping_acts_on_stimuli_not_on_categories(recording, nan, kept):
     np.testing.assert_array_equal(found.values, rdms(a.isel(kept), by="label").values)
     assert list(found["stimulus_id_i"].values) == list("xyzw")
     assert "img4" in found.attrs["dropped"] or "IT.1" in found.attrs["dropped"]
+
+
+def test_categories_of_a_teacher_are_those_of_its_stimuli(recording):
+    """A column of the stimuli serves as a coordinate does; missing and unknown ones are named."""
+    a = recording(n=12)
+    ids = list(dict.fromkeys(a["stimulus_id"].values))
+    labels = ["face", "hand", "house"] * 4
+    table = pd.DataFrame({"stimulus_id": ids[::-1], "label": labels, "gap": [None, *labels[1:]]})
+    teacher = Teacher("t", StimulusSet("s", table, np.zeros((12, 2, 2, 3), np.uint8)), a)
+    of = dict(zip(ids[::-1], labels, strict=True))
+    column = np.array([of[name] for name in a["stimulus_id"].values], object)
+    found = rdms(teacher, by="label")
+    expected = rdms(a.assign_coords(label=("presentation", column)), by="label")
+    assert list(found["stimulus_id_i"].values) == list(expected["stimulus_id_i"].values)
+    np.testing.assert_array_equal(found.values, expected.values)
+    with pytest.raises(InputError, match=r"1 of 12 stimuli .* have no 'gap'"):
+        rdms(teacher, by="gap")
+    with pytest.raises(InputError, match=r"'labels'; did you mean 'label'"):
+        rdms(teacher, by="labels")

@@ -35,8 +35,8 @@ def by_hand(x, y, weights, comparison):
 @given(n=st.integers(5, 12), seed=st.integers(0, 99), name=st.sampled_from(["pearson", "cosine"]))
 def test_quadratic_forms_are_the_resampled_rdm(n, seed, name):
     """Each resample is the comparison over its pairs of different stimuli."""
-    x, y, weights = square(n, seed), square(n, seed + 1), multiplicities(n, 4, seed)
-    weights = weights[(weights > 0).sum(1) >= 4]
+    x, y, weights = square(n, seed), square(n, seed + 1), multiplicities(n, 20, seed)
+    weights = weights[(weights > 0).sum(1) >= 4][:4]
     expected = [by_hand(x, y, each, name) for each in weights]
     np.testing.assert_allclose(weighted_similarity(x, y, weights, name), expected, atol=1e-10)
 
@@ -72,10 +72,10 @@ def test_what_does_not_vary_has_no_similarity():
 
 def test_groups_are_drawn_whole():
     """Stimuli of one object are drawn together; the same seed draws the same."""
-    groups = np.repeat(["a", "b", "c"], [2, 3, 1])
+    groups = np.repeat(list("abcdefghij"), [2, 3, *[1] * 8])
     drawn = multiplicities(groups, 50, 1)
     assert (drawn[:, 0] == drawn[:, 1]).all()
-    assert (drawn[:, [0, 2, 5]].sum(1) == 3).all()
+    assert (drawn[:, [0, 2, *range(5, 13)]].sum(1) == 10).all()
     np.testing.assert_array_equal(drawn, multiplicities(groups, 50, 1))
     assert (multiplicities(6, 50, 1).sum(1) == 6).all()
 
@@ -104,11 +104,47 @@ def test_averages_over_pairs_are_those_of_each_pair(name, exact, monkeypatch):
     assert abs(found[1:].std() / spread - 1) < 0.02
 
 
+@pytest.mark.parametrize("pairs", [1, 2, 5])
+def test_few_pairs_are_exact(pairs):
+    """With few splits, and heavy tails, intervals are those of every pair's own products."""
+    n, rng = 120, np.random.default_rng(0)
+    weights = multiplicities(n, 100, 0)
+    mean, expected = MeanSimilarity(weights, "pearson", pairs), []
+    every = np.vstack([np.ones((1, n)), weights])
+    true = rng.lognormal(sigma=2.0, size=(n, 4))
+    for _ in range(pairs):
+        x, y = (square_of(true * rng.lognormal(size=true.shape)) for _ in range(2))
+        mean.add(x, y, np.arange(n))
+        expected.append(weighted_similarity(x, y, every))
+    np.testing.assert_allclose(mean.result()[0], np.mean(expected, axis=0), atol=1e-10)
+
+
+def square_of(points):
+    """Make the squared distances of points."""
+    return np.square(points[:, None] - points[None]).sum(-1)
+
+
+def test_an_interval_holds_its_estimate():
+    """Where all resamples lie on one side, the interval reaches to the estimate."""
+    assert percentile_interval(np.arange(20.0), 0.9, -3.0)[0] == -3.0
+    assert percentile_interval(np.arange(20.0), 0.9, 30.0)[1] == 30.0
+    assert percentile_interval(np.arange(20.0), 0.9, 9.0) == percentile_interval(
+        np.arange(20.0), 0.9
+    )
+
+
 def test_arguments_are_checked():
     """Nothing to draw, no resamples, unknown comparisons and shares are refused."""
-    for arguments in ((0, 5, 0), (5, 0, 0)):
-        with pytest.raises(InputError):
-            multiplicities(*arguments)
+    for given_, samples, seed, message in (
+        (0, 20, 0, "no stimuli"),
+        (5, 19, 0, "resamples must be a whole number of 20 or more, not 19"),
+        (5, 20.0, 0, "resamples must be a whole number"),
+        (5, 20, -1, "seed must be a whole number of 0 or more, not -1"),
+        (["a", "b"] * 5, 20, 0, "in 2 groups, but an interval over groups needs 10"),
+        ([*"abcdefghij", None], 20, 0, "1 of 11 stimuli have no group label"),
+    ):
+        with pytest.raises(InputError, match=message):
+            multiplicities(given_, samples, seed)
     with pytest.raises(InputError, match="unknown comparison"):
         weighted_similarity(square(4, 0), square(4, 1), np.ones((1, 4)), "kendall")
     with pytest.raises(InputError, match=r"such as 0\.95"):

@@ -17,7 +17,7 @@ from neurosage.errors import NeurosageError
 log = logging.getLogger(__name__)
 UNKNOWN = "?"  # what a person has to fill in
 WORDS = {"stimulus_id": ("stim", "image", "file", "name"), "region": ("region", "area", "roi")}
-LARGEST = 512 * 2**20  # of a MAT-file that is read to be looked into
+LARGEST = 512 * 2**20  # bytes of what is read to be looked into
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ def guess_dims(
     lengths : mapping of str to int
         How long dims are, as far as known: ``stimulus``, ``neuroid``, ``presentation``.
     values : array, optional
-        Where given, repetitions are told by being NaN for every neuroid.
+        Where given, repetitions are told by being NaN for every neuroid at once; without
+        that, a third dim may as well be time bins.
 
     Returns
     -------
@@ -127,14 +128,15 @@ def guess_dims(
 
 def _guess_repetition(dims: list[str], values: npt.NDArray[Any] | None) -> None:
     free = [k for k, name in enumerate(dims) if name == UNKNOWN]
-    if "neuroid" in dims:
-        dims[free[0]] = "repetition"
-    elif values is not None and values.dtype.kind == "f":
-        missing = np.isnan(values)
-        never = [k for k in free if missing.any() and _only_whole(missing, k)]
-        if len(never) == 1:  # NaN along all of it, or nowhere along it: those are the neuroids
-            dims[never[0]] = "neuroid"
-            dims[next(k for k in free if k != never[0])] = "repetition"
+    if values is None or values.dtype.kind != "f" or not (missing := np.isnan(values)).any():
+        return
+    own = [dims.index("neuroid")] if "neuroid" in dims else free
+    whole = [k for k in own if _only_whole(missing, k)]
+    if len(whole) != 1:  # NaN along all of it, or nowhere along it: those are the neuroids
+        return
+    left = next(k for k in free if k != whole[0])
+    if not _only_whole(missing, left):
+        dims[whole[0]], dims[left] = "neuroid", "repetition"
 
 
 def _only_whole(missing: npt.NDArray[np.bool_], axis: int) -> bool:
@@ -159,9 +161,18 @@ def _in_npz(path: Path, lengths: Mapping[str, int]) -> Iterator[ArrayFound]:
                     else np.lib.format.read_array_header_2_0
                 )
                 shape, _, dtype = read(stream)
-            key = {"key": name.removesuffix(".npy")} if len(names) > 1 else {}
-            found += list(_numbers(path, "arrays", shape, dtype, lengths, keys=key))
+            own = name.removesuffix(".npy")
+            key = {"key": own} if len(names) > 1 else {}
+            small = len(shape) == 3 and int(np.prod(shape)) * dtype.itemsize <= LARGEST
+            values = _member(path, own) if small and dtype.kind == "f" else None
+            found += list(_numbers(path, "arrays", shape, dtype, lengths, keys=key, values=values))
     yield from found
+
+
+def _member(path: Path, name: str) -> npt.NDArray[Any]:
+    with np.load(path, allow_pickle=False) as held:
+        values: npt.NDArray[Any] = held[name]
+    return values
 
 
 def _numbers(

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from neurosage.data.cards.entries import HASH, Counts, FileEntry, Part, Strict, shown, unfinished
+from neurosage.data.cards.entries import HASH, Counts, FileEntry, Part, Strict, shown
+from neurosage.data.cards.questions import unfinished
 from neurosage.errors import InputError, unknown
 
 __all__ = [
@@ -50,6 +51,8 @@ class Card(Strict):
         For stimuli: they are those of this teacher.
     default : str, optional
         The part that the bare id stands for; needed where there are several.
+    saved : bool
+        Whether `Teacher.save` wrote the folder, and so may replace it.
     part : dict of str to Part
         The parts by name.
     """
@@ -66,6 +69,7 @@ class Card(Strict):
     base_url: Annotated[str, Field(pattern=ADDRESS)] | None = None
     teacher: Annotated[str, Field(pattern=NAMED)] | None = None
     default: str | None = None
+    saved: bool = False
     part: dict[Annotated[str, Field(pattern=NAMED)], Part] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -146,7 +150,7 @@ def read_card(path: Path) -> Card:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(
             f"there is no card at {path}; a teacher's folder holds one "

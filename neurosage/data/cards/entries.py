@@ -30,7 +30,8 @@ class FileEntry(Strict):
     ----------
     file : str
         Path relative to the card's folder, and to ``base_url``; images may be in a
-        folder (``"images/"``), or beside the card (``"./"``).
+        folder (``"images/"``), or beside the card (``"./"``); thingsvision's features are
+        a folder.
     hash : str, optional
         ``"sha256:…"``, or ``"sha1:…"`` where the source published only that. Needed
         where the card has a ``base_url``: what is downloaded must be verified.
@@ -106,7 +107,7 @@ class FileEntry(Strict):
 
     @property
     def is_folder(self) -> bool:
-        """Whether it names a folder of images: it ends with ``/``."""
+        """Whether it names a folder, of images or features: it ends with ``/``."""
         return self.file.endswith("/")
 
     @property
@@ -179,33 +180,6 @@ def shown(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-def unfinished(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the keys whose value, or part of it, is ``"?"``: a person has to fill them in.
-
-    Parameters
-    ----------
-    document : mapping
-        A card, as TOML gives it.
-
-    Returns
-    -------
-    tuple of str
-        With the tables that they are in.
-
-    Examples
-    --------
-    >>> unfinished({"id": "lab-it", "part": {"all": {"neuroids": {"region": "?"}}}})
-    ('part.all.neuroids.region',)
-    """
-    left: list[str] = []
-    for key, value in document.items():
-        if isinstance(value, Mapping):
-            left += [f"{key}.{inner}" for inner in unfinished(value)]
-        elif value == "?" or (isinstance(value, list) and "?" in value):
-            left.append(key)
-    return tuple(left)
-
-
 class Counts(Strict):
     """How many there are; checked against the files on loading.
 
@@ -271,7 +245,8 @@ class Part(Strict):
         if self.images is not None and self.images.order == "table" and self.stimuli is None:
             raise ValueError("images have order = 'table', so stimuli = { file = … } must name one")
         for name, entry in self.entries.items():
-            if entry.is_folder and name != "images":
+            features = name == "responses" and entry.format == "thingsvision"
+            if entry.is_folder and name != "images" and not features:
                 raise ValueError(f"{name} is one file, but {entry.file!r} names a folder")
         return self
 

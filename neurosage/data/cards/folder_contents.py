@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from neurosage.data.cards.arrays_found import ArrayFound, arrays_in, guess_dims
+from neurosage.data.csv_rows import IDS
 from neurosage.data.images import is_image, list_images
-from neurosage.data.stimulus_files import FILES, IDS
-from neurosage.data.tables import read_table
+from neurosage.data.stimulus_files import FILES
+from neurosage.data.tables import NUMBER, read_table
 from neurosage.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -23,6 +25,14 @@ CALLED = {  # what a CSV file is called, by what it holds
     "presentation_table": r"presentation|trial",
     "stimuli": r"stimul|image",
 }
+BOOKKEEPING = re.compile(  # what a column is called that is no neuroid
+    r"(trials?|blocks?|times?(tamp)?|sessions?|runs?|reps?|repeats?|repetitions?|presentations?|"
+    r"order|index|frames?|onset|offset|date|day|row|subjects?|animal|monkey|label|category)"
+    r"[ _.-]?(id|ids|nr|no|num|number|index|idx|count)?",
+    re.IGNORECASE,
+)
+COUNTED = 4  # different values that rise all along
+MOST_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,8 @@ class Contents:
         Responses and RDMs, those that fit the lengths first.
     refused : list of str
         Files that hold pickles, which are never read.
+    unread : dict of str to str
+        CSV file → why it is passed over.
     """
 
     folder: Path
@@ -54,6 +66,7 @@ class Contents:
     lengths: dict[str, int] = field(default_factory=dict)
     responses: list[ArrayFound] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
 
     @property
     def region(self) -> bool:
@@ -116,8 +129,10 @@ def _table(path: Path, found: Contents) -> Iterator[ArrayFound]:
     try:
         table = read_table(path)
     except InputError as error:
-        log.info("%s is no table with a header: %s", path, error)
-        yield from _without_header(path, found)
+        yield from _without_header(path, found, str(error))
+        return
+    if all(NUMBER.fullmatch(name) for name in table.columns):
+        yield from _without_header(path, found, "its first line is numbers, not names")
         return
     kind = _kind(path, table)
     if kind == "responses":
@@ -147,16 +162,30 @@ def _kind(path: Path, table: pd.DataFrame) -> str:
 
 def _responses(path: Path, table: pd.DataFrame) -> ArrayFound:
     beside = {*IDS, "repetition"}
-    neuroids = [name for name in table.columns if name not in beside]
-    notes = (f"A table with a row a presentation; its columns are {len(neuroids)} neuroids.",)
-    return ArrayFound(path, "arrays", (len(table), len(neuroids)), notes=notes)
+    neuroids = [str(name) for name in table.columns if name not in beside]
+    named = ", ".join(neuroids[:MOST_NAMED]) + (", …" if len(neuroids) > MOST_NAMED else "")
+    notes = [f"A table with a row a presentation; its columns are {len(neuroids)} neuroids: "
+             f"{named}."]  # fmt: skip
+    if odd := [name for name in neuroids if _is_bookkeeping(name, table[name])]:
+        notes.append(
+            f"NO NEUROIDS? {', '.join(odd)}: called so, or counting up, like bookkeeping. Take "
+            "such columns out of the file, or they are compared as if they had been recorded."
+        )
+    return ArrayFound(path, "arrays", (len(table), len(neuroids)), notes=tuple(notes))
 
 
-def _without_header(path: Path, found: Contents) -> Iterator[ArrayFound]:
+def _is_bookkeeping(name: str, column: pd.Series[Any]) -> bool:
+    counting = column.dtype.kind == "i" and column.nunique() > COUNTED
+    rising = column.is_monotonic_increasing or column.is_monotonic_decreasing
+    return BOOKKEEPING.fullmatch(name.strip()) is not None or (counting and bool(rising))
+
+
+def _without_header(path: Path, found: Contents, reason: str) -> Iterator[ArrayFound]:
     try:
         values = pd.read_csv(path, header=None).to_numpy(dtype=float)
     except Exception as error:  # pandas raises what its parser trips over
-        log.info("%s is passed over: %s", path, error)
+        log.info("%s is passed over: %s, %s", path, reason, error)
+        found.unread[path.name] = reason
         return
     dims = guess_dims(values.shape, found.lengths)
     yield ArrayFound(path, "arrays", values.shape, {"dims": dims})

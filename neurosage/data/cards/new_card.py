@@ -6,14 +6,15 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from neurosage.data.cards.arrays_found import UNKNOWN, ArrayFound
 from neurosage.data.cards.card import NAME
-from neurosage.data.cards.entries import unfinished
 from neurosage.data.cards.folder_contents import Contents, look_into
+from neurosage.data.cards.questions import unfinished
 from neurosage.data.cards.text import line, to_toml
 from neurosage.data.hashes import hash_file
 from neurosage.errors import InputError
@@ -30,6 +31,11 @@ ABOUT = """\
 # source = "https://…"
 # normalise = "zscore"  # for raw rates: else neuroids that fire much decide every distance
 """
+TABLES = {  # of which a row is one
+    "stimuli": "stimulus",
+    "neuroid_table": "neuroid",
+    "presentation_table": "presentation",
+}
 KINDS = "  # recorded | rdm | network | simulated"
 LESS_KNOWN = """\
 # repetitions = "averaged over 12"  # in words, where the file holds averages
@@ -74,7 +80,7 @@ def draft_card(folder: str | Path, id: str | None = None, *, region: str | None 
     Raises
     ------
     InputError
-        If there is no such folder, or the id is no plain name.
+        If there is no such folder, it cannot be read, or the id is no plain name.
 
     Examples
     --------
@@ -83,11 +89,12 @@ def draft_card(folder: str | Path, id: str | None = None, *, region: str | None 
     ...     draft_card(folder, "lab-it").missing
     ('part.all.images.file', 'part.all.responses.file', 'part.all.neuroids.region')
     """
-    place = Path(folder).expanduser()
-    if not place.is_dir():
+    place = Path(os.path.expanduser(folder))
+    if not os.path.isdir(place):
         raise InputError(f"there is no folder {place} to describe; make it, and put the files in.")
     name = _id(place, id)
-    found = look_into(place)
+    with _in_one_sentence(place):
+        found = look_into(place)
     kind = "rdm" if {one.what for one in found.responses} == {"rdms"} else "recorded"
     top = [line("schema", 1), line("id", name), f"{line('kind', kind)}{KINDS}"]
     text = "\n".join([HEAD, *top, ABOUT, "[part.all]", *_part(found, region), LESS_KNOWN])
@@ -117,7 +124,8 @@ def write_card(
     Raises
     ------
     InputError
-        If there is a card already, `folder` is no folder, or the id is no plain name.
+        If there is a card already, `folder` is no folder or cannot be written to, or the id
+        is no plain name.
 
     Examples
     --------
@@ -127,22 +135,38 @@ def write_card(
     ...     sorted(path.name for path in Path(folder).iterdir())
     ['card.toml']
     """
-    place = Path(folder).expanduser()
-    if os.path.lexists(place) and not place.is_dir():
+    place = Path(os.path.expanduser(folder))
+    if os.path.lexists(place) and not os.path.isdir(place):
         raise InputError(f"{place} is not a folder; a teacher is a folder with a card.toml.")
     card = place / "card.toml"
     already = f"{card} is there already, and is not replaced; edit it, or move it away first."
     if os.path.lexists(card):
         raise InputError(already)
     _id(place, id)
-    place.mkdir(parents=True, exist_ok=True)
+    with _in_one_sentence(place):
+        place.mkdir(parents=True, exist_ok=True)
     draft = draft_card(place, id, region=region)
     try:
-        with card.open("x", encoding="utf-8") as stream:
+        with _in_one_sentence(place), card.open("x", encoding="utf-8") as stream:
             stream.write(draft.text)
-    except FileExistsError:
-        raise InputError(already) from None
+    except InputError as error:
+        if isinstance(error.__cause__, FileExistsError):
+            raise InputError(already) from None
+        raise
     return draft
+
+
+@contextmanager
+def _in_one_sentence(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"a card cannot be written in {str(place)!r}: {why}; choose another folder."
+        ) from error
 
 
 def _id(folder: Path, wanted: str | None) -> str:
@@ -193,6 +217,8 @@ def _images(found: Contents) -> Iterator[str]:
 
 
 def _responses(chosen: ArrayFound | None, found: Contents) -> Iterator[str]:
+    for name, reason in found.unread.items():
+        yield f"# {name} is passed over: {' '.join(reason.split())}"
     if found.refused:
         yield f"# {', '.join(found.refused)}: pickles are never read; save arrays by numpy.save."
     if chosen is None:
@@ -215,6 +241,7 @@ def _described(chosen: ArrayFound, found: Contents, what: str) -> Iterator[str]:
             f"{known or 'no lengths'}): each is neuroid, stimulus,"
         )
         yield "# repetition (or presentation, for stimulus and repetition in one), or time_bin."
+    yield from _told(chosen, found)
     others = [one for one in found.responses if one is not chosen]
     if others:
         yield f"# Others that it could be: {', '.join(map(_named, others[:5]))}."
@@ -223,6 +250,18 @@ def _described(chosen: ArrayFound, found: Contents, what: str) -> Iterator[str]:
     keys = {key: _placeholder(value) for key, value in chosen.keys.items()}
     entry = {**_file(chosen.path), "format": chosen.format, **keys}
     yield line("responses" if chosen.what == "responses" else "rdms", entry)
+
+
+def _told(chosen: ArrayFound, found: Contents) -> Iterator[str]:
+    """By what each dim was told."""
+    counted = {dim: found.tables[key] for key, dim in TABLES.items() if key in found.tables}
+    ways = {"neuroid": "the other dim", "repetition": "NaN where a stimulus was shown less often"}
+    if len(chosen.shape) > 2:
+        ways["neuroid"] = "all of them NaN at once, or none"
+    ways |= {dim: f"as many as {file}" for dim, file in {"stimulus": "images", **counted}.items()}
+    dims = [dim for dim in chosen.keys.get("dims", ()) if dim != UNKNOWN]
+    if told := [f"{dim} ({ways[dim]})" for dim in dims if dim in ways]:
+        yield f"# Dims were told so: {', '.join(told)}. Look whether that is right."
 
 
 def _placeholder(value: Any) -> Any:

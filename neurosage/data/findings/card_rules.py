@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 import pandas as pd
 
-from neurosage.data.cards.card import Card
+from neurosage.data.cards.card import Card, FileEntry
 from neurosage.data.findings.finding import Finding, listed
 from neurosage.data.findings.neuroid_rules import Examined
 from neurosage.data.stimuli import StimulusSet
 
+DIGITS = 20  # more than numbers in names have
 SAID = {
     "licence": "who may use it",
     "cite": "what to cite",
@@ -47,7 +49,7 @@ def card_findings(card: Card, part: str) -> Iterator[Finding]:
         )
     if not part:
         return
-    files = [entry for entry in card.part[part].files if not entry.is_folder]
+    files = [entry for entry in card.part[part].files if not _is_folder(entry)]
     if unhashed := [entry.file for entry in files if entry.hash is None]:
         yield Finding(
             "no-hash",
@@ -56,6 +58,11 @@ def card_findings(card: Card, part: str) -> Iterator[Finding]:
             "Nothing tells whether these files are still those that the card describes.",
             'Add hash = "sha256:…" (shasum -a 256 FILE), as `neurosage teacher new` writes it.',
         )
+
+
+def _is_folder(entry: FileEntry) -> bool:
+    features = entry.format == "thingsvision" and not PurePosixPath(entry.file).suffix
+    return entry.is_folder or features
 
 
 def said_findings(examined: Examined, stimuli: StimulusSet | None) -> Iterator[Finding]:
@@ -95,7 +102,7 @@ def degrees_findings(stimuli: StimulusSet) -> Iterator[Finding]:
 
 
 def order_findings(card: Card, part: str, stimuli: StimulusSet) -> Iterator[Finding]:
-    """Yield a note where images in the order of names are not in the order of their numbers.
+    """Yield a warning where names in plain order are not in that of the numbers in them.
 
     Parameters
     ----------
@@ -116,23 +123,27 @@ def order_findings(card: Card, part: str, stimuli: StimulusSet) -> Iterator[Find
     plain = chosen.responses is not None and chosen.responses.format in ("arrays", "matlab")
     if not (by_name and plain and not (chosen.responses and chosen.responses.coordinates)):
         return
-    names = [PurePosixPath(str(name)).name for name in stimuli.stimulus_ids]
-    runs = pd.Series(names).str.extract(r"^(\D*)(\d+)(\D*)$")
-    if runs.isna().any(axis=None) or runs[0].nunique() > 1 or runs[2].nunique() > 1:
+    names = [str(name) for name in stimuli.table.get("file", pd.Series(stimuli.stimulus_ids))]
+    natural = sorted(names, key=_natural)
+    if natural == names:
         return
-    numbers = runs[1].astype(int)
-    if numbers.is_monotonic_increasing:
-        return
-    at = int((numbers.diff() < 0).to_numpy().argmax())
+    at = next(
+        k for k, (name, other) in enumerate(zip(names, natural, strict=True)) if name != other
+    )
     yield Finding(
         "order-of-names",
-        "note",
-        listed("stimuli", [names[at - 1], names[at]]),
-        f"Responses belong to images by the order of file names, in which {names[at - 1]} comes "
-        f"before {names[at]}; in the order of numbers it does not.",
-        "Make sure that the responses were saved in the order of names; else give the ids: "
-        "stimuli = { file = … }, a csv, and its order.",
+        "warning",
+        listed("images", [names[at], natural[at]]),
+        f"Responses belong to images by the order of file names, in which {names[at]} comes before "
+        f"{natural[at]}; by their numbers it does not.",
+        "Make sure that the responses were saved in the order of names, letter by letter; else "
+        "give the ids in the order of responses: stimuli = { file = … }, a csv.",
     )
+
+
+def _natural(name: str) -> str:
+    """What sorts names by the numbers in them: s2 before s10."""
+    return re.sub(r"\d+", lambda digits: digits[0].zfill(DIGITS), name)
 
 
 def _regions(examined: Examined) -> Iterator[Finding]:

@@ -41,7 +41,8 @@ class ResponseFacts:
         (correlation of the deviation from the stimulus' mean with the number of the
         repetition), ``spread`` (SD of the means over stimuli).
     fewest, most : array of int, shape (stimulus,)
-        Presentations that count: of the neuroid that has fewest, and most, responses.
+        Presentations that count: of the neuroid that has fewest, and most, responses; one
+        that has none at all is left out of the fewest.
     flat_patterns : dict of str to array of bool, shape (stimulus,)
         By region: all neuroids gave the same mean response.
     active : array of int, shape (presentation,)
@@ -165,7 +166,8 @@ class _Scan:
         self.log_chance += float(np.log(equal).sum())
         self.codes += _codes(block, columns.start)
         self.active += (np.isfinite(values) & (values != 0)).sum(1)
-        self.fewest = np.minimum(self.fewest, counts.min(1))
+        if (recorded := counts.any(0)).any():  # a neuroid that never was lacks no repetition
+            self.fewest = np.minimum(self.fewest, counts[:, recorded].min(1))
         self.most = np.maximum(self.most, counts.max(1))
         self._patterns(columns, means)
         self.sketches.append(self._sketch(means, rows["flat"]))
@@ -207,8 +209,10 @@ class _Scan:
         for place, (name, values) in enumerate(self.named.items()):
             neuroids.insert(place, name, values)
         flat = {name: self.high[name] <= self.low[name] for name in self.low}
+        nobody = np.iinfo(np.int64).max
+        fewest = np.where(self.fewest == nobody, 0, self.fewest)
         return ResponseFacts(
-            *(ids, self.stimulus, self.shown, neuroids, self.fewest, self.most),
+            *(ids, self.stimulus, self.shown, neuroids, fewest, self.most),
             *(flat, self.active, self.codes, self.log_chance, np.concatenate(self.sketches)),
         )
 

@@ -1,4 +1,4 @@
-"""Rules about stimuli: images unreadable, equal in content, blank, of unequal sizes; their ids."""
+"""Rules about stimuli: images unreadable, equal, blank, dark, transparent, uneven; their ids."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ import numpy as np
 import pandas as pd
 
 from neurosage.data.findings.finding import Finding, count, listed
+from neurosage.data.images import list_images, original_file
+from neurosage.data.pixels import BACKGROUND, has_transparency
 from neurosage.data.stimuli import StimulusSet
+from neurosage.errors import InputError
 
+DARK = 32  # of 255; 12 bits in a file of 16 reach 15
 EXAMINED_EVERY = 20  # images between two reports of progress
 
 
@@ -45,8 +49,11 @@ def stimulus_findings(
         )
     yield from _equal(table[~bad])
     yield from _blank(table[~bad])
+    yield from _dark(table[~bad])
+    yield from _transparent(table[~bad])
     yield from _sizes(table[~bad])
     yield from _ids(table["id"].to_numpy())
+    yield from _of_no_stimulus(stimuli)
 
 
 def _look(
@@ -58,14 +65,23 @@ def _look(
             image = stimuli.image(k)
         except Exception as error:  # a third party's source may raise anything
             reasons.append(str(error).rstrip("."))
-            rows.append((name, "", 0, 0, False))
+            rows.append((name, "", 0, 0, False, 0, False))
         else:
             digest = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
-            rows.append((name, digest, *image.shape[:2], bool((image == image[:1, :1]).all())))
+            blank, top = bool((image == image[:1, :1]).all()), int(image.max(initial=0))
+            see_through = _sees_through(stimuli, k)
+            rows.append((name, digest, *image.shape[:2], blank, top, see_through))
         if progress is not None and ((k + 1) % EXAMINED_EVERY == 0 or k + 1 == len(stimuli)):
             progress("images looked at", k + 1, len(stimuli))
-    columns = ["id", "digest", "height", "width", "blank"]
+    columns = ["id", "digest", "height", "width", "blank", "top", "transparent"]
     return pd.DataFrame(rows, columns=columns), reasons
+
+
+def _sees_through(stimuli: StimulusSet, k: int) -> bool:
+    place = original_file(stimuli.images, k)
+    return place is not None and has_transparency(
+        place[0].content(place[1]), place[0].names[place[1]]
+    )
 
 
 def _equal(table: pd.DataFrame) -> Iterator[Finding]:
@@ -93,6 +109,50 @@ def _blank(table: pd.DataFrame) -> Iterator[Finding]:
             "Every pixel has one colour: a baseline without a stimulus, or an image that was not "
             "drawn.",
             "Leave baselines out of a teacher: no network tells two of them apart.",
+        )
+
+
+def _dark(table: pd.DataFrame) -> Iterator[Finding]:
+    if len(table) and table["top"].max() <= DARK and not table["blank"].all():
+        yield Finding(
+            "images-dark",
+            "warning",
+            "stimuli",
+            f"No image has a value above {table['top'].max()} of 255: were 10 or 12 bits saved in "
+            "files of 16, or values of 0 to 1 as whole numbers?",
+            "Scale the images so that white is 255 (or 65535 in 16 bits), and save them again.",
+        )
+
+
+def _transparent(table: pd.DataFrame) -> Iterator[Finding]:
+    chosen = table["transparent"].to_numpy(bool)
+    if chosen.any():
+        yield Finding(
+            "image-transparent",
+            "note",
+            listed("stimuli", table["id"][chosen].to_numpy()),
+            f"{count(int(chosen.sum()), 'images')} have transparent parts, which are laid over "
+            f"mid-grey {BACKGROUND}.",
+            "If they were shown over another colour, save them over that, without transparency.",
+        )
+
+
+def _of_no_stimulus(stimuli: StimulusSet) -> Iterator[Finding]:
+    place = original_file(stimuli.images, 0) if len(stimuli) else None
+    if place is None:
+        return
+    try:
+        extra = sorted(set(list_images(place[0].path)) - set(place[0].names))
+    except InputError:
+        return  # said of the images that cannot be read
+    if extra:
+        yield Finding(
+            "image-of-no-stimulus",
+            "note",
+            listed("images", extra),
+            f"{count(len(extra), 'images')} in {place[0].path.name} belong to no stimulus, and are "
+            "left alone.",
+            "Nothing, if they were not shown; else give each a row in the table of stimuli.",
         )
 
 

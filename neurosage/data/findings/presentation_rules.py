@@ -1,4 +1,4 @@
-"""Rules about presentations: responses missing, repetitions, copies, time bins, coordinates."""
+"""Rules about presentations: responses missing, repetitions, time bins."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from neurosage.data.findings.copy_rules import copy_findings
 from neurosage.data.findings.finding import Finding, count, listed
 from neurosage.data.findings.neuroid_rules import Examined
 
 RAGGED = 4  # times as many repetitions of one stimulus as of another
 ONCE = 0.1  # share of stimuli shown once, where others are repeated
-BY_CHANCE = -14.0  # log of the probability of equal presentations that is no accident
-ACTIVE = 0.25  # of neuroids; two presentations with hardly a spike are soon equal
 FEW_STIMULI, TOO_FEW_STIMULI, MANY_STIMULI = 20, 3, 100
 SECONDS = 10.0  # ms; time bins that all lie within are probably in seconds
 
@@ -36,7 +35,7 @@ def presentation_findings(examined: Examined) -> Iterator[Finding]:
     yield from _missing(examined)
     yield from _repetitions(examined)
     yield from _numbered_twice(examined)
-    yield from _copies(examined)
+    yield from copy_findings(examined)
     yield from _time_bins(examined)
 
 
@@ -198,31 +197,6 @@ def _numbered_twice(examined: Examined) -> Iterator[Finding]:
             "repetition of another: files of one session read twice, or sessions joined?",
             "Number repetitions on over sessions, or leave the number out to have them counted.",
         )
-
-
-def _copies(examined: Examined) -> Iterator[Finding]:
-    facts = examined.facts
-    enough = facts.active >= max(2.0, ACTIVE * examined.responses.sizes["neuroid"])
-    if facts.log_chance > BY_CHANCE - np.log(max(len(facts.codes), 2)) * 2:
-        return  # so few neuroids or spikes are equal by chance
-    table = pd.DataFrame({"code": facts.codes, "stimulus": facts.stimulus})[enough]
-    copied = table[table.duplicated("code", keep=False)]
-    groups = copied.groupby("code")["stimulus"].nunique()
-    across = copied["code"].map(groups) > 1 if len(copied) else pd.Series(dtype=bool)
-    for chosen, rule, words in (
-        (~across, "copied-trial", "repetitions of one stimulus: noise that is shared counts as "
-         "signal, and reliability comes out too high"),
-        (across, "copied-response", "presentations of different stimuli: a response stands where "
-         "another belongs"),
-    ):  # fmt: skip
-        if chosen.any():
-            yield Finding(
-                rule,
-                "error",
-                listed("stimuli", facts.ids[pd.unique(copied["stimulus"][chosen])]),
-                f"All neuroids gave equal responses in {int(chosen.sum())} {words}.",
-                "Look how the file was made (padding by copies, a wrong index), and make it anew.",
-            )
 
 
 def _time_bins(examined: Examined) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import xarray as xr
 
+from neurosage.data.findings.bookkeeping_rules import bookkeeping_findings
 from neurosage.data.findings.card_rules import (
     card_findings,
     degrees_findings,
@@ -106,6 +107,7 @@ def response_findings(
     return by_severity(
         [
             *neuroid_findings(examined),
+            *bookkeeping_findings(examined),
             *unit_findings(examined),
             *presentation_findings(examined),
             *said_findings(examined, stimuli),

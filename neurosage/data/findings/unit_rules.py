@@ -69,6 +69,8 @@ def _magnitude(examined: Examined) -> Iterator[Finding]:
     if factor is None or (table["low"] < 0).any():
         return
     rates = table["mean"].to_numpy() * factor
+    if not np.isfinite(rates).any():
+        return  # nobody answered
     fast = rates > FASTEST
     if fast.any():
         yield Finding(

@@ -14,7 +14,9 @@ from neurosage.data.assembly import check_assembly
 from neurosage.data.formats.arrays_csv import lost_attributes, read_csv, write_csv
 from neurosage.data.formats.arrays_npz import Held, read_npy, read_npz, write_npz
 from neurosage.data.formats.carrying import without_lost, written_whole
-from neurosage.data.formats.layout import as_ids, lay_out, match_ids
+from neurosage.data.formats.layout import lay_out
+from neurosage.data.formats.matching import as_ids, match_ids
+from neurosage.data.formats.regions import name_aside, with_region
 from neurosage.errors import InputError, unknown
 
 SUFFIXES = (".npy", ".npz", ".csv")
@@ -94,9 +96,6 @@ def read(
         return _restored(path, renamed, stimulus_id=stimulus_id, region=region)
     named = _dims(path, held, dims)
     given: dict[str, Any] = {**held.columns, **columns}
-    if region is not None and np.ndim(region):
-        number = dict(zip(named, held.values.shape, strict=True)).get("neuroid", len(region))
-        given["region"] = _regions(path, region, number)
     if stimulus_id is not None and "stimulus_id" in given:  # what was shown, each once
         stimulus_id = list(dict.fromkeys(stimulus_id))
     responses = lay_out(
@@ -105,7 +104,7 @@ def read(
         source=path,
         columns=given,
         stimulus_id=stimulus_id,
-        region=None if region is None or "region" in given else str(region),
+        region=region,
         unit=unit,
     )
     return responses.assign_coords({k: ("presentation", v) for k, v in held.labels.items()})
@@ -199,7 +198,9 @@ def _renamed(path: Path, responses: xr.DataArray, coordinates: Mapping[str, str]
         if theirs not in responses.coords:
             raise unknown(f"coordinate of {path.name}", theirs, responses.coords)
         if ours != theirs:
-            responses = _aside(responses, ours).rename({theirs: ours})
+            if ours in responses.coords:
+                responses = responses.rename({ours: name_aside(ours, responses.coords, path)})
+            responses = responses.rename({theirs: ours})
     return responses
 
 
@@ -211,24 +212,11 @@ def _restored(
     region: Any,
 ) -> xr.DataArray:
     """Bring an assembly that a file holds under the stimuli and regions given."""
-    if region is not None:
-        column = _regions(path, region, responses.sizes["neuroid"])
-        if not np.array_equal(responses["region"].values, column):
-            responses = _aside(responses, "region").assign_coords(region=("neuroid", column))
+    own = {str(name): one.values for name, one in responses.coords.items()}
+    held = with_region(own, region, responses.sizes["neuroid"], path)
+    responses = responses.assign_coords({k: v for k, v in held.items() if isinstance(v, tuple)})
     if stimulus_id is not None:
         ids = as_ids(responses["stimulus_id"].values)
         responses = responses.assign_coords(stimulus_id=("presentation", ids))
         responses = match_ids(responses, list(dict.fromkeys(stimulus_id)), path)
     return check_assembly(responses)
-
-
-def _regions(path: Path, region: Any, number: int) -> npt.NDArray[Any]:
-    column = np.asarray(region, dtype=object)
-    column = np.full(number, column, object) if column.ndim == 0 else column
-    if column.shape != (number,):
-        raise InputError(f"region has shape {column.shape}, but {path} has {number} neuroids.")
-    return column
-
-
-def _aside(responses: xr.DataArray, name: str) -> xr.DataArray:
-    return responses.rename({name: f"{name}_as_stored"}) if name in responses.coords else responses

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import itertools
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,19 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from neurosage.data.csv_rows import (
+    check_header,
+    misnamed,
+    of_width,
+    read_rows,
+    stimulus_column,
+)
 from neurosage.data.formats.arrays_npz import Held
 from neurosage.data.formats.carrying import why_no_text, without_lost, written_whole
 from neurosage.errors import InputError, unknown
 
+COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+DECIMAL = "a decimal comma"
 MISSING = ("", "NA")  # besides nan, which float() reads
 OWN = ("stimulus_id", "repetition")  # columns that are no neuroid
 
@@ -27,9 +37,9 @@ def read_csv(path: Path, coordinates: Mapping[str, str]) -> Held:
     Parameters
     ----------
     path : Path
-        Numbers alone, or with a header that names ``stimulus_id`` (or the column that
-        stands for it), perhaps ``repetition``, and the neuroids. Empty cells, ``NA`` and
-        ``nan`` are missing.
+        Numbers alone, or with a header that names ``stimulus_id`` (or ``image_id``, or
+        the column that stands for it), perhaps ``repetition``, and the neuroids. Empty
+        cells, ``NA`` and ``nan`` are missing.
     coordinates : mapping of str to str
         Our name of a column of presentations to the header's.
 
@@ -44,34 +54,27 @@ def read_csv(path: Path, coordinates: Mapping[str, str]) -> Held:
     InputError
         If it is no such table; the row is named.
     """
-    wanted = {"stimulus_id": "stimulus_id", **coordinates}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = (row for row in csv.reader(stream, strict=True) if row)
-            first = next(rows, [])
-            if wanted["stimulus_id"] in (name.strip() for name in first):
-                return _headed(path, [name.strip() for name in first], rows, wanted)
-            if coordinates:
-                raise unknown(f"column of {path.name}", wanted["stimulus_id"], first)
-            return Held(_table(path, first, rows))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not text in UTF-8 ({error.reason}); save it so.") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except csv.Error as error:
-        raise InputError(f"{path} is not a CSV table: {error}.") from error
+    rows = read_rows(path)
+    first = next(rows, [])
+    header = [name.strip() for name in first]
+    wanted = {"stimulus_id": stimulus_column(header) or "stimulus_id", **coordinates}
+    if wanted["stimulus_id"] in header:
+        return _headed(path, check_header(path, first), rows, wanted)
+    if coordinates:
+        raise unknown(f"column of {path.name}", wanted["stimulus_id"], header)
+    return Held(_table(path, first, rows))
 
 
 def _table(path: Path, first: list[str], rows: Iterator[list[str]]) -> npt.NDArray[Any]:
     if not first:
         raise InputError(f"{path} is empty; a table of responses has a row a presentation.")
-    every = _checked(path, itertools.chain([first], rows), len(first), start=1)
+    every = of_width(path, itertools.chain([first], rows), len(first), start=1)
     try:
         return np.array([_numbers(path, number, row) for number, row in every])
     except InputError as error:
         raise InputError(
             f"{path} is neither a table of numbers nor one with a header "
-            f"stimulus_id,NEUROID,NEUROID,…: {error}"
+            f"stimulus_id,NEUROID,NEUROID,…{misnamed(first)}: {error}"
         ) from error
 
 
@@ -85,7 +88,7 @@ def _headed(
     neuroids = [i for i in range(len(header)) if i not in places.values()]
     cells: dict[str, list[str]] = {ours: [] for ours in places}
     values = []
-    for number, row in _checked(path, rows, len(header), start=2):
+    for number, row in of_width(path, rows, len(header)):
         values.append(_numbers(path, number, [row[i] for i in neuroids]))
         for ours, place in places.items():
             cells[ours].append(row[place])
@@ -98,28 +101,10 @@ def _headed(
 
 
 def _check_header(path: Path, header: list[str], wanted: Mapping[str, str]) -> None:
-    if repeated := sorted({name for name in header if header.count(name) > 1}):
-        raise InputError(f"{path} has columns that repeat: {repeated[:5]}; give each its own name.")
-    if "" in header:
-        raise InputError(
-            f"column {header.index('') + 1} of {path} has no name (an index?); name or drop it."
-        )
     if missing := [name for name in wanted.values() if name not in header]:
         raise unknown(f"column of {path.name}", missing[0], header)
     if len(header) == len(set(wanted.values())):
         raise InputError(f"{path} has no column of a neuroid beside {header}.")
-
-
-def _checked(
-    path: Path, rows: Iterable[list[str]], width: int, *, start: int
-) -> Iterator[tuple[int, list[str]]]:
-    for number, row in enumerate(rows, start):
-        if len(row) != width:
-            raise InputError(
-                f"row {number} of {path} has {len(row)} cells, but the first has {width}; "
-                "is the file cut off?"
-            )
-        yield number, row
 
 
 def _numbers(path: Path, number: int, cells: Sequence[str]) -> npt.NDArray[np.float64]:
@@ -127,6 +112,8 @@ def _numbers(path: Path, number: int, cells: Sequence[str]) -> npt.NDArray[np.fl
         values = ["nan" if cell.strip() in MISSING else cell for cell in cells]
         if any("_" in value for value in values):  # Python reads 1_000, no other program does
             raise ValueError("a number has no '_' in it")
+        if odd := next((v for v in values if COMMA.fullmatch(v.strip())), None):
+            raise ValueError(f"{odd!r} has {DECIMAL}; write {odd.strip().replace(',', '.')}")
         return np.array([float(value) for value in values])
     except ValueError as error:
         raise InputError(f"row {number} of {path} is not all numbers: {error}.") from error

@@ -64,6 +64,7 @@ def read_npy(path: Path) -> Held:
     """
     with _readable(path):
         _check_magic(path)
+        _check_promised(path)
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return Held(loaded)
@@ -95,12 +96,16 @@ def read_npz(path: Path, key: str | None, coordinates: Mapping[str, str]) -> Hel
     """
     with _readable(path):
         _check_magic(path)
+        _check_promised(path)
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return Held(loaded)
         with loaded:
             sizes = [member.file_size for member in loaded.zip.infolist()]
             check_free(float(sum(sizes)), str(path))
+            for member in loaded.zip.infolist():
+                with loaded.zip.open(member) as stream:
+                    _check_array(stream, member.file_size, f"{member.filename} in {path}")
             if key is None and ABOUT in loaded.files:
                 return Held(np.empty(0), assembly=_assembly(loaded))
             rest = [name for name in loaded.files if name not in coordinates.values()]
@@ -166,6 +171,28 @@ def _check_magic(path: Path) -> None:
             f"{path} cannot be read as an array without pickle: whatever its name, it is no .npy "
             "or .npz file; save the array by numpy.save."
         )
+
+
+def _check_promised(path: Path) -> None:
+    with path.open("rb") as stream:
+        _check_array(stream, path.stat().st_size, str(path))
+
+
+def _check_array(stream: Any, size: int, what: str) -> None:
+    """Refuse an array that would not fit into memory, or is larger than its file."""
+    if stream.read(6) != b"\x93NUMPY":
+        return  # not an array: said by who reads it
+    version = tuple(stream.read(2))
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else (np.lib.format.read_array_header_2_0)
+    )
+    shape, _, dtype = read(stream)
+    needed = float(np.prod(shape, dtype=float)) * dtype.itemsize
+    if needed > size and not dtype.hasobject:
+        raise InputError(f"{what} is cut off: it says shape {shape}, but has {size} bytes.")
+    check_free(needed, what)
 
 
 def write_npz(responses: xr.DataArray, path: Path, drop: Collection[str] = ()) -> None:

@@ -20,7 +20,7 @@ from neurosage.data.formats.brainio_layout import Stored, group_names, look, ope
 from neurosage.data.formats.brainio_slabs import read_slabs, result_dtype
 from neurosage.data.formats.brainio_stimuli import read_stimuli, write_stimuli
 from neurosage.data.formats.brainio_writing import write
-from neurosage.data.formats.layout import as_ids, match_ids
+from neurosage.data.formats.matching import as_ids, match_ids
 from neurosage.data.formats.memory import check_free
 from neurosage.data.stimuli import StimulusSet
 from neurosage.errors import InputError
@@ -110,10 +110,20 @@ def read(
     if stimulus_id is not None or stimuli is not None:  # whose ids are text
         ids = as_ids(responses["stimulus_id"].values)
         responses = responses.assign_coords(stimulus_id=("presentation", ids))
+    _check_named(responses, path)
     some = len(kept["presentation"]) < columns.sizes["presentation"]
     responses = match_ids(responses, stimulus_id, path, some=some)
     responses = responses if stimuli is None else merge_stimuli(responses, stimuli.table)
     return check_assembly(responses.assign_attrs({"unit": unit} if unit else {}))
+
+
+def _check_named(responses: xr.DataArray, path: Path) -> None:
+    ids = as_ids(responses["stimulus_id"].values)
+    if nameless := sum(name is None for name in ids):
+        raise InputError(
+            f"{nameless} of {len(ids)} presentations in {path} have an empty stimulus_id (first: "
+            f"presentation {list(ids).index(None) + 1}); name what was shown, or select the others."
+        )
 
 
 def groups(path: Path) -> tuple[str, ...]:

@@ -12,10 +12,11 @@ import pandas as pd
 import xarray as xr
 
 from neurosage.data.assembly import DIMS, REQUIRED
+from neurosage.data.columns import count_in_order
 from neurosage.data.formats.brainio_layout import Stored, load_column
+from neurosage.data.formats.regions import name_aside, region_column
 from neurosage.errors import InputError, unknown
 
-AS_STORED = "_as_stored"
 IN_MS = {
     **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1.0),
     **dict.fromkeys(("s", "sec", "second", "seconds"), 1000.0),
@@ -92,25 +93,14 @@ class Columns:
         return same and bool(np.array_equal(columns[one].values, columns[other].values))
 
     def _set_aside(self, names: dict[str, str], ours: str) -> None:
-        aside = ours + AS_STORED
-        if aside in names:
-            raise InputError(
-                f"{self.stored.path} has both {ours!r} and {aside!r}, so its own {ours!r} cannot "
-                "be kept beside another; read it without coordinates for that name."
-            )
-        names[aside] = names.pop(ours)
+        names[name_aside(ours, names, self.stored.path)] = names.pop(ours)
 
     def _give_region(self, region: Any) -> None:
-        given, number = np.asarray(region), self.sizes["neuroid"]
-        column = np.full(number, given) if given.ndim == 0 else given
-        if column.shape != (number,):
-            raise InputError(
-                f"region has shape {column.shape}, but {self.stored.path} has {number} neuroids."
-            )
+        column = region_column(region, self.sizes["neuroid"], self.stored.path)
         if "region" in self.names and not np.array_equal(self._whole("region"), column):
             self._set_aside(self.names, "region")
         self.names.pop("region", None)
-        self.made["region"] = column.astype(object)
+        self.made["region"] = column
 
     def _complete(self) -> None:
         path, held = self.stored.path, {*self.names, *self.made}
@@ -134,10 +124,10 @@ class Columns:
                 )
         if "neuroid_id" not in held:
             region = self._whole("region")
-            pairs = zip(region, _count(region), strict=True)
+            pairs = zip(region, count_in_order(region), strict=True)
             self.made["neuroid_id"] = np.array([f"{r}.{i}" for r, i in pairs] + [None], object)[:-1]
         if "repetition" not in held:
-            self.made["repetition"] = _count(self._whole("stimulus_id"))
+            self.made["repetition"] = count_in_order(self._whole("stimulus_id"))
 
     def _whole(self, ours: str) -> npt.NDArray[Any]:
         if ours in self.made:
@@ -281,7 +271,3 @@ def _matching(key: str, column: npt.NDArray[Any], value: Any) -> npt.NDArray[np.
         if each not in present:
             raise unknown(str(key), each, series.unique())
     return series.isin(values).to_numpy()
-
-
-def _count(ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return pd.Series(ids).groupby(ids, sort=False).cumcount().to_numpy()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
-import zipfile
 from collections.abc import Collection
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 
 from neurosage.data.formats.carrying import written_whole
-from neurosage.data.images import FileImages, ImageSource, SubsetImages, is_image
+from neurosage.data.image_packing import image_suffixes, pack_images
+from neurosage.data.images import is_image
 from neurosage.data.stimuli import StimulusSet
 from neurosage.data.stimulus_files import file_stem, match_images, read_stimulus_table
 from neurosage.data.tables import write_table
@@ -101,54 +100,12 @@ def write_stimuli(
     table["filename"] = names
     with written_whole(csv) as table_part, written_whole(packed) as zip_part:
         write_table(table, table_part)
-        with zipfile.ZipFile(zip_part, "w") as archive:  # images are compressed already
-            for i, name in enumerate(names):
-                member = zipfile.ZipInfo(name)  # without the time: equal images, equal files
-                member.external_attr = 0o644 << 16
-                archive.writestr(member, image_content(stimuli, i))
+        pack_images(stimuli, names, zip_part)
     return csv, packed
 
 
-def image_content(stimuli: StimulusSet, i: int) -> bytes:
-    """Return an image as a file: its own where it comes from one, else PNG.
-
-    Parameters
-    ----------
-    stimuli : StimulusSet
-        It has that image.
-    i : int
-        Its row.
-
-    Returns
-    -------
-    bytes
-        The file.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    if origin := _origin(stimuli, i):
-        files, number = origin
-        return files.content(number)
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.fromarray(stimuli.image(i)).save(stream, "png")
-    return stream.getvalue()
-
-
-def _origin(stimuli: StimulusSet, i: int) -> tuple[FileImages, int] | None:
-    source: ImageSource = stimuli.images
-    while isinstance(source, SubsetImages):
-        i, source = source.rows[i], source.source
-    return (source, i) if isinstance(source, FileImages) else None
-
-
 def _file_names(stimuli: StimulusSet) -> list[str]:
-    origins = [_origin(stimuli, i) for i in range(len(stimuli))]
-    suffixes = [PurePosixPath(o[0].names[o[1]]).suffix if o else ".png" for o in origins]
+    suffixes = image_suffixes(stimuli)
     stems = [file_stem(name) for name in stimuli.stimulus_ids]
     made = [stem + suffix for stem, suffix in zip(stems, suffixes, strict=True)]
     own = list(stimuli.table["filename"]) if "filename" in stimuli.table.columns else made
@@ -167,7 +124,7 @@ def _is_plain(name: object, suffix: str) -> bool:
 def _carried(stimuli: StimulusSet, drop: Collection[str]) -> pd.DataFrame:
     allowed = {drop} if isinstance(drop, str) else set(drop)
     columns = [c for c in stimuli.table.columns if c not in ("stimulus_id", "filename")]
-    lost = {str(c): why for c in columns if (why := _why_lost(stimuli.table[[c]]))}
+    lost = lost_columns(stimuli.table[columns], text=False)
     if stimuli.degrees is not None:
         lost["degrees"] = "it has no place for it; give it to read_stimuli"
     if "all" not in allowed and (left := {k: v for k, v in lost.items() if k not in allowed}):
@@ -178,10 +135,37 @@ def _carried(stimuli: StimulusSet, drop: Collection[str]) -> pd.DataFrame:
     return stimuli.table.drop(columns=[c for c in columns if str(c) in lost])
 
 
-def _why_lost(column: pd.DataFrame) -> str:
+def lost_columns(table: pd.DataFrame, *, text: bool = True) -> dict[str, str]:
+    """Return the columns that would not be read back from CSV as they are, and why.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of stimuli.
+    text : bool
+        Whether it will be said which columns are text though they look like numbers.
+
+    Returns
+    -------
+    dict of str to str
+        Column → reason.
+
+    Examples
+    --------
+    >>> lost_columns(pd.DataFrame({"legs": [4, 2], "label": ["cat", None]}))
+    {'label': "text, and missing values; write '' for what is missing"}
+    """
+    lost = {str(c): _why_lost(table[[c]], text=text) for c in table.columns}
+    return {column: why for column, why in lost.items() if why}
+
+
+def _why_lost(column: pd.DataFrame, *, text: bool) -> str:
+    values = list(column.iloc[:, 0])
+    if any(isinstance(v, str) for v in values) and column.iloc[:, 0].isna().any():
+        return "text, and missing values; write '' for what is missing"
     with tempfile.TemporaryDirectory() as folder:
         try:
-            text = write_table(column, Path(folder, "column.csv"))
+            as_text = write_table(column, Path(folder, "column.csv"))
         except InputError:
             return "not all text, all numbers, or all true or false"
-    return "text that looks like numbers" if text else ""
+    return "text that looks like numbers" if as_text and not text else ""

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import xarray as xr
 
 from neurosage.data.assembly import assembly, select
-from neurosage.data.unfolding import WAYS, unfold
+from neurosage.data.formats.matching import as_ids, as_ids_too, match_ids
+from neurosage.data.formats.regions import with_region
+from neurosage.data.unfolding import check_dims, unfold
 from neurosage.errors import InputError
 
 HOMES = {  # where a column of ours must stand
@@ -32,8 +33,9 @@ def lay_out(
     source: Path | str,
     columns: Mapping[str, Any],
     stimulus_id: Sequence[str] | npt.NDArray[Any] | None = None,
-    region: str | None = None,
+    region: str | npt.ArrayLike | None = None,
     chosen: Mapping[str, Any] | None = None,
+    some: bool = False,
     unit: str | None = None,
 ) -> xr.DataArray:
     """Make an assembly of an array, whatever the order of its dims.
@@ -54,10 +56,12 @@ def lay_out(
     stimulus_id : sequence of str, optional
         The stimuli in order: what the file's own ids must be, if it has any; otherwise the
         ids themselves.
-    region : str, optional
-        Of every neuroid, where `columns` does not say it.
+    region : str or array_like, shape (neuroid,), optional
+        Of every neuroid; where `columns` says another, that is kept as ``region_as_stored``.
     chosen : mapping of str to scalar or list, optional
         Coordinate → values kept, before ids are compared with `stimulus_id`.
+    some : bool
+        Whether presentations have been left out already, so that stimuli may be without one.
     unit : str, optional
         Of the values; kept in ``attrs``.
 
@@ -83,135 +87,21 @@ def lay_out(
     held = dict(columns)
     if not own:
         held["stimulus_id"] = _in_order(source, array, stimulus_id)
+    held = with_region(held, region, array.sizes["neuroid"], source)
     if "region" not in held:
-        if region is None:
-            raise InputError(
-                f"{source} does not say the region of its neuroids: give region, or "
-                'coordinates = { region = "…" } that names where it stands.'
-            )
-        held["region"] = np.full(array.sizes["neuroid"], region, object)
-    elif region is not None:
         raise InputError(
-            f"the region is given twice: {region!r}, and by a column of {source}; give one."
+            f"{source} does not say the region of its neuroids: give region, or "
+            'coordinates = { region = "…" } that names where it stands.'
         )
     array = unfold(array.assign_coords(_placed(source, held, array)))
     responses = _assembled(array, unit)
-    kept = select(responses, **_as_ids_too(chosen or {}))
-    some = kept.sizes["presentation"] < responses.sizes["presentation"]
+    kept = select(responses, **as_ids_too(chosen or {}))
+    some = some or kept.sizes["presentation"] < responses.sizes["presentation"]
     return match_ids(kept, stimulus_id, source, some=some) if own else kept
 
 
-def as_ids(values: npt.ArrayLike) -> npt.NDArray[np.object_]:
-    """Return names as text: whole numbers without a point, missing ones as None.
-
-    Parameters
-    ----------
-    values : array_like, shape (n,)
-        Text, bytes or numbers.
-
-    Returns
-    -------
-    numpy.ndarray of object, shape (n,)
-        Text, or None.
-
-    Examples
-    --------
-    >>> list(as_ids([3.0, 4.0])), list(as_ids(["cat"]))
-    (['3', '4'], ['cat'])
-    """
-    named = [_as_id(value) for value in np.asarray(values).ravel().tolist()]
-    return np.array([*named, None], object)[:-1]
-
-
-def _as_id(value: Any) -> str | None:
-    if value is None or value == "" or (isinstance(value, float) and np.isnan(value)):
-        return None
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def match_ids(
-    responses: xr.DataArray,
-    stimulus_id: Sequence[str] | npt.NDArray[Any] | None,
-    source: Path | str,
-    *,
-    some: bool = False,
-) -> xr.DataArray:
-    """Call stimuli as the stimulus set does, where folder or suffix is all that differs.
-
-    Parameters
-    ----------
-    responses : xarray.DataArray
-        An assembly.
-    stimulus_id : sequence of str or None
-        The stimulus set's; None leaves the assembly as it is.
-    source : Path or str
-        Named in errors.
-    some : bool
-        Whether stimuli may be without a response, as presentations were selected.
-
-    Returns
-    -------
-    xarray.DataArray
-        With exactly these ids, or with `some` of them; order is kept.
-
-    Raises
-    ------
-    InputError
-        If the two hold different stimuli.
-
-    Examples
-    --------
-    >>> a = assembly([[1], [2]], stimulus_id=["b.png", "a.png"], region="V4")
-    >>> list(match_ids(a, ["a", "b"], "r.mat").stimulus_id.values)
-    ['b', 'a']
-    """
-    if stimulus_id is None:
-        return responses
-    named = alike(responses["stimulus_id"].values, stimulus_id, source, some=some)
-    return responses.assign_coords(stimulus_id=("presentation", named))
-
-
-def alike(
-    column: Any, wanted: Any, source: Path | str, *, some: bool = False
-) -> npt.NDArray[np.object_]:
-    """Return a column of ids as the wanted ids say them; see `match_ids`."""
-    own, known = pd.unique(pd.Series(column, dtype=object)), list(dict.fromkeys(wanted))
-    for shorten in (str, _bare, _stem):
-        ours = {shorten(name): name for name in known}
-        theirs = {shorten(str(name)) for name in own}
-        fits = theirs <= set(ours) if some else theirs == set(ours)
-        if fits and len(ours) == len(known) and len(theirs) == len(own):
-            return np.array([*(ours[shorten(str(name))] for name in column), None], object)[:-1]
-    missing = [name for name in known if name not in set(own)]
-    extra = [name for name in own if name not in set(known)]
-    raise InputError(
-        f"{source} holds responses to {len(own)} stimuli, but {len(known)} were shown: "
-        f"{len(missing)} have none (first: {missing[:3]}), {len(extra)} were not shown "
-        f"(first: {extra[:3]}). Ids are matched by name, with or without folder and suffix; "
-        "where the file numbers them, give a table of stimuli whose stimulus_id are the numbers."
-    )
-
-
-def _bare(name: str) -> str:
-    head, _, tail = name.replace("\\", "/").rpartition(".")
-    return head if head and "/" not in tail else name
-
-
-def _stem(name: str) -> str:
-    return _bare(name).rpartition("/")[2]
-
-
 def _named(source: Path | str, dims: tuple[str, ...], values: Any) -> xr.DataArray:
-    if values.dtype.kind not in "fiub":
-        raise InputError(f"{source} holds {values.dtype} values, but responses must be numbers.")
-    rest = set(dims) - {"neuroid", "time_bin"}
-    if "neuroid" not in dims or rest not in WAYS or len(set(dims)) != len(dims):
-        raise InputError(
-            f"dims {dims} of {source} are not understood: give neuroid, one of presentation, "
-            "stimulus, or stimulus and repetition, and time_bin if there, each once."
-        )
+    check_dims(dims, values.dtype, source)
     shape = values.shape
     fitted = shape + (1,) * (len(dims) - len(shape))
     if len(fitted) > len(dims):
@@ -264,9 +154,3 @@ def _assembled(array: xr.DataArray, unit: str | None) -> xr.DataArray:
         text = column.astype(object) if column.dtype.kind in "US" else column
         responses = responses.assign_coords({name: (array[name].dims[0], text)})
     return responses.assign_attrs({"unit": unit} if unit else {})
-
-
-def _as_ids_too(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Values wanted of ids are named as the ids are."""
-    ids = ("stimulus_id", "neuroid_id", "region")
-    return {k: list(as_ids(np.atleast_1d(v))) if k in ids else v for k, v in chosen.items()}

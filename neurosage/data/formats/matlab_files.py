@@ -13,9 +13,16 @@ import numpy.typing as npt
 
 from neurosage.data.formats.matlab_check import check_elements
 from neurosage.data.formats.matlab_values import Objects, Source
+from neurosage.data.formats.memory import check_free, check_held
 from neurosage.errors import InputError
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
+WIDTHS = {  # bytes of a number, as scipy names the classes; char takes four
+    **dict.fromkeys(("int8", "uint8", "logical"), 1),
+    **dict.fromkeys(("int16", "uint16"), 2),
+    **dict.fromkeys(("int32", "uint32", "single", "char"), 4),
+    **dict.fromkeys(("int64", "uint64", "double"), 8),
+}
 DEEPEST = 16  # cells within cells; a damaged file may hold itself
 REMEDY = "save it in MATLAB as numbers, char or cellstr, for instance cellstr(x) or double(x)"
 
@@ -79,7 +86,9 @@ class MatlabFile:
         self.path = path
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about variables that are not read
-            self.held = [str(name) for name, *_ in whosmat(path)]
+            known = whosmat(path)
+        self.held = [str(name) for name, *_ in known]
+        self.shapes = {str(name): (shape, kind) for name, shape, kind in known}
 
     def names(self) -> list[str]:
         """See `Source`."""
@@ -89,6 +98,10 @@ class MatlabFile:
         """See `Source`."""
         from scipy.io import loadmat
 
+        shape, kind = self.shapes[name]
+        if kind in WIDTHS:
+            needed = float(np.prod(shape, dtype=float)) * WIDTHS[kind]
+            check_free(needed, f"{name!r} in {self.path}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return loadmat(self.path, variable_names=[name], mat_dtype=True)[name]
@@ -117,6 +130,7 @@ class MatlabFile:
         if hasattr(node, "tocsc"):  # sparse
             columns = node.tocsc()
             columns.check_format(full_check=True)  # or C code would trust wrong indices
+            check_free(8 * float(np.prod(columns.shape, dtype=float)), f"what {self.path} holds")
             return _real(np.asarray(columns.toarray()), self.path)
         if self.fields(node) or type(node) is not np.ndarray:
             raise _unreadable(self.path, self.fields(node), type(node).__name__)
@@ -179,7 +193,7 @@ class MatlabHDF5:
         if depth > DEEPEST:
             raise InputError(f"cells in {self.path} lie deeper than {DEEPEST}: it is damaged.")
         if not isinstance(node, tuple) and "MATLAB_sparse" in node.attrs:
-            return _sparse(node)
+            return _sparse(node, self.path)
         if self.fields(node) or "MATLAB_object_decode" in getattr(node, "attrs", ()):
             raise _unreadable(self.path, self.fields(node), kind)
         if kind == "cell":
@@ -196,6 +210,7 @@ class MatlabHDF5:
                 f"{node.name!r} in {self.path} was not written by MATLAB (it has no MATLAB_class), "
                 "so the order of its dims is unknown; save it as .npy or .npz instead."
             )
+        check_held(node, f"{node.name!r} in {self.path}")
         raw = node[()]
         if "MATLAB_empty" in node.attrs:
             return np.zeros(tuple(int(n) for n in raw), np.str_ if kind == "char" else np.float64)
@@ -208,6 +223,7 @@ class MatlabHDF5:
     def _references(self, node: Any) -> Objects:
         if "MATLAB_empty" in node.attrs:
             return np.empty(tuple(int(n) for n in node[()]), object)
+        check_held(node, f"{node.name!r} in {self.path}")
         references = node[()]
         held = np.empty(references.shape, object)
         for place in np.ndindex(references.shape):
@@ -238,8 +254,12 @@ def _real(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
     return array
 
 
-def _sparse(group: Any) -> npt.NDArray[Any]:
+def _sparse(group: Any, path: Path) -> npt.NDArray[Any]:
+    for name in ("jc", "ir", "data"):
+        check_held(group.get(name), f"{group.name!r} in {path}")
     columns = np.asarray(group["jc"][()], int)
+    full = float(group.attrs["MATLAB_sparse"]) * (len(columns) - 1)
+    check_free(8 * full, f"{group.name!r} in {path}, which is sparse,")
     dense = np.zeros((int(group.attrs["MATLAB_sparse"]), len(columns) - 1))
     if "data" in group:
         rows = np.asarray(group["ir"][()], int)

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from neurosage.data.formats.layout import as_ids, lay_out
+from neurosage.data.formats.layout import lay_out
+from neurosage.data.formats.matching import as_ids
 from neurosage.data.formats.nwb_tables import (
     Table,
     opened,
@@ -20,6 +21,7 @@ from neurosage.data.formats.nwb_tables import (
     resolve,
     unit_tables,
 )
+from neurosage.data.formats.regions import with_region
 from neurosage.data.spikes import check_windows, count_spikes
 from neurosage.errors import InputError, unknown
 
@@ -69,13 +71,13 @@ def read(
         the units or else the electrodes' ``location``, ``neuroid_id`` the units' ``id``,
         ``onset`` (seconds) ``start_time``.
     select : mapping of str to scalar or list, optional
-        Our name or a column → values kept, before spikes are read.
+        Our name (``region``, ``neuroid_id``) or a column → values kept, before spikes are read.
     window : (start, end), or a list of them, optional
         ms after onset; needed to count. Several give time bins.
     stimulus_id : sequence of str, optional
         What the stimuli must be.
     region : str, optional
-        Of every neuroid, if the file does not say it.
+        Of every neuroid; what the file says besides is kept as ``region_as_stored``.
     unit : str, optional
         Of a column of responses; counts are ``"spikes / 100 ms"`` or as long as the window.
 
@@ -96,6 +98,7 @@ def read(
     """
     path, named = Path(path), dict(coordinates or {})
     table, _, responses = (key or "").partition(".")
+    some = False
     with opened(path) as nwb:
         shown, sites = presentation_tables(nwb), unit_tables(nwb)
         if responses:
@@ -107,9 +110,14 @@ def read(
             wanted = named.get("stimulus_id", "stimulus_id").rpartition(".")[2]
             table = _known(table, shown, path) if table else _only(shown, wanted, path)
             pool = {table: shown[table], **sites}
-            held = {o: resolve(n, pool, path) for o, n in _all(pool, table, named, region).items()}
-            masks = {n: resolve(named.get(n, n), pool, path) for n in select or {}}
+            names = _all(pool, table, named, region is not None)
+            stored = names.pop("region") if region is not None and "region" in names else ""
+            held = {ours: resolve(name, pool, path) for ours, name in names.items()}
+            if region is not None:
+                held = _with_region(held, region, _stored(stored, pool, path), path)
+            masks = {n: held.get(n) or resolve(n, pool, path) for n in select or {}}
             rows, units = _kept(held, masks, select or {}, path)
+            some = len(rows) < len(held["onset"][1])
             values, dims, rows = _count(
                 nwb, held["onset"][1], rows, units, window=window, path=path
             )
@@ -124,8 +132,9 @@ def read(
             name: _placed(table, column, named_dims) for name, (table, column) in held.items()
         },
         stimulus_id=stimulus_id,
-        region=region,
+        region=region if responses else None,  # of units it has been set
         chosen=chosen,
+        some=some,
         unit=unit,
     )
 
@@ -161,7 +170,7 @@ def _ours(name: str, named: Mapping[str, str]) -> str:
 
 
 def _all(
-    pool: Mapping[str, Table], table: str, named: Mapping[str, str], region: str | None
+    pool: Mapping[str, Table], table: str, named: Mapping[str, str], given: bool
 ) -> dict[str, str]:
     """Name every column that is read, the ones by default first."""
     if "units" not in pool:
@@ -174,18 +183,33 @@ def _all(
         "onset": f"{table}.{ONSET}",
         "neuroid_id": "units.id",
     }
-    if "region" in named or region is not None:
+    if "region" in named:
         return wanted | dict(named)
     if "region" in pool["units"]:
         wanted["region"] = "units.region"
     elif "location" in pool.get("electrodes", {}):
         wanted["region"] = "electrodes.location"
-    else:
+    elif not given:
         raise InputError(
             "the units name no electrodes, so their region is unknown: give region, or "
             f'coordinates = {{ region = "…" }} with one of {", ".join(pool["units"])}.'
         )
     return wanted | dict(named)
+
+
+def _stored(name: str, pool: Mapping[str, Table], path: Path) -> dict[str, Found]:
+    """The file's own region, where it says one: electrodes of a unit may not agree."""
+    try:
+        return {"region": resolve(name, pool, path)} if name else {}
+    except InputError:
+        return {}
+
+
+def _with_region(
+    held: Mapping[str, Found], region: Any, stored: Mapping[str, Found], path: Path
+) -> dict[str, Found]:
+    columns = with_region({**held, **stored}, region, len(held["neuroid_id"][1]), path)
+    return {name: ("units" if t == "neuroid" else t, c) for name, (t, c) in columns.items()}
 
 
 def _kept(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neurosage.data.formats.memory import check_free, check_held
 from neurosage.errors import InputError, MissingExtraError, unknown
 
 Column = Callable[[], npt.NDArray[Any]]
@@ -166,8 +167,11 @@ def ragged(units: Any, name: str, rows: npt.NDArray[np.int64]) -> list[npt.NDArr
         One a row.
     """
     index = units[name]
+    check_held(index.data, f"the column {name!r} of units")
     ends = np.concatenate([[0], np.asarray(index.data[:], int)])
     data = index.target.data
+    taken = sum(int(ends[k + 1]) - int(ends[k]) for k in rows)
+    check_free(8.0 * taken, f"the column {name!r} of units")
     return [np.asarray(data[ends[k] : ends[k + 1]]) for k in rows]
 
 
@@ -210,6 +214,7 @@ def resolve(name: str, tables: Mapping[str, Table], path: Path) -> tuple[str, np
 
 
 def _plain(column: Any, name: str) -> npt.NDArray[Any]:
+    check_held(getattr(getattr(column, "target", column), "data", None), f"the column {name!r}")
     rows = [np.asarray(column[k]) for k in range(len(column))] if _is_ragged(column) else None
     if rows is None:
         values = np.asarray(column[:])
@@ -254,6 +259,7 @@ def _frames(series: Any) -> Table:
     def onsets() -> npt.NDArray[Any]:
         if series.timestamps is not None:
             return np.asarray(series.timestamps[:])
+        check_held(series.data, "the frames of a series")
         return np.asarray(series.starting_time + np.arange(len(series.data)) / series.rate)
 
     return {"stimulus_id": lambda: np.asarray(series.data[:]), "start_time": onsets}

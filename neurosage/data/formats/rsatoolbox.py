@@ -11,7 +11,7 @@ import xarray as xr
 
 from neurosage.data.assembly import select as keep
 from neurosage.data.average import average_time
-from neurosage.data.formats.layout import match_ids
+from neurosage.data.formats.matching import as_ids_too, match_ids
 from neurosage.data.formats.rsatoolbox_dataset import as_dict, from_dict
 from neurosage.data.formats.rsatoolbox_files import read_dict, write_dict
 from neurosage.data.formats.rsatoolbox_rdms import from_rdms, read_rdms, to_rdms, write_rdms
@@ -56,7 +56,7 @@ def from_dataset(
     stimulus_id : sequence of str, optional
         What the stimuli must be.
     region : str, optional
-        Of every neuroid, where no descriptor says it.
+        Of every neuroid; a descriptor's that differs is kept as ``region_as_stored``.
     unit : str, optional
         Of the values; kept in ``attrs``.
 
@@ -182,8 +182,10 @@ def _chosen(
     stimulus_id: Any,
 ) -> xr.DataArray:
     ours = {theirs: own for own, theirs in coordinates.items()}
-    kept = keep(responses, **{ours.get(key, key): wanted for key, wanted in select.items()})
-    return match_ids(kept, stimulus_id, source, some=bool(select))
+    wanted = as_ids_too({ours.get(key, key): value for key, value in select.items()})
+    kept = keep(responses, **wanted)
+    some = kept.sizes["presentation"] < responses.sizes["presentation"]
+    return match_ids(kept, stimulus_id, source, some=some)
 
 
 def _finished(responses: xr.DataArray, window: Any, unit: str | None) -> xr.DataArray:

@@ -12,7 +12,8 @@ import xarray as xr
 
 from neurosage.data.assembly import assembly, check_assembly
 from neurosage.data.formats.carrying import without_lost
-from neurosage.data.formats.layout import as_ids
+from neurosage.data.formats.matching import as_ids
+from neurosage.data.formats.regions import with_region
 from neurosage.data.formats.rsatoolbox_files import (
     as_attribute,
     as_coordinate,
@@ -51,7 +52,7 @@ def from_dict(
     coordinates : mapping of str to str
         Our name → descriptor.
     region : str, optional
-        Of every neuroid, where no descriptor says it.
+        Of every neuroid; a descriptor's that differs is kept as ``region_as_stored``.
     stimulus_id : sequence of str, optional
         The stimuli in order, where no descriptor names them.
 
@@ -69,7 +70,8 @@ def from_dict(
     whole = dict(held.get("descriptors") or {})
     described = coordinates.get("region", "region")
     if described in whole and "region" not in placed:
-        region = str(as_attribute(whole.pop(described)))
+        own = str(as_attribute(whole.pop(described)))
+        placed["region"] = ("neuroid", np.full(np.shape(held["measurements"])[1:2], own, object))
     responses = _assembly(np.asarray(held["measurements"]), placed, source, region, stimulus_id)
     responses.name = str(whole.pop("name")) if "name" in whole else None
     return responses.assign_attrs(
@@ -182,20 +184,18 @@ def _assembly(
         placed = _with_bins(placed, source)
     if stimulus_id is not None and "stimulus_id" not in placed:
         placed["stimulus_id"] = ("presentation", np.asarray(list(stimulus_id), object))
+    placed = with_region(placed, region, measured.shape[1], source)
     for name, hint in (("stimulus_id", "obs"), ("region", "channel")):
-        if name not in placed and not (name == "region" and region is not None):
+        if name not in placed:
             own = [key for key, (dim, _) in placed.items() if dim == GROUPS[f"{hint}_descriptors"]]
             raise InputError(
                 f"{source} has no {hint}_descriptor {name!r}: give coordinates = {{ {name} = … }} "
                 f"with one of {own or 'none'}."
             )
-    if region is not None and "region" in placed:
-        raise InputError(f"the region is given twice: {region!r}, and by {source}; give one.")
     if stimulus_id is not None:
         placed["stimulus_id"] = ("presentation", as_ids(placed["stimulus_id"][1]))
-    named = {"region": region} if region is not None else {}
     required = ("stimulus_id", "region", "neuroid_id", "repetition", *BINS)
-    ours: dict[str, Any] = {n: placed[n][1] for n in required if n in placed} | named
+    ours: dict[str, Any] = {n: placed[n][1] for n in required if n in placed}
     responses = assembly(measured, dims, **ours)
     return responses.assign_coords({n: v for n, v in placed.items() if n not in required})
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from neurosage import plugins
 from neurosage.data.formats.carrying import why_no_text, written_whole
+from neurosage.data.formats.memory import check_free
 from neurosage.errors import InputError
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -48,7 +49,10 @@ def read_dict(path: Path, wanted: str) -> dict[str, Any]:
         )
     try:
         with h5py.File(path, "r") as file:
+            check_free(_size(file), str(path))
             held = _read_group(file)
+    except InputError:
+        raise
     except Exception as error:  # HDF5 and its filters each raise their own
         raise InputError(
             f"{path} cannot be read: {str(error).rstrip('.')}. Is it whole? Save it again by "
@@ -63,13 +67,30 @@ def read_dict(path: Path, wanted: str) -> dict[str, Any]:
     return held
 
 
+def _size(group: Any) -> float:
+    """Bytes that a file takes once it is read."""
+    import h5py
+
+    sizes = [0.0]
+
+    def add(_: str, each: Any) -> None:
+        if isinstance(each, h5py.Dataset) and each.shape is not None:
+            sizes.append(float(np.prod(each.shape, dtype=float)) * each.dtype.itemsize)
+
+    group.visititems(add)
+    return sum(sizes)
+
+
 def _read_group(group: Any) -> dict[str, Any]:
     import h5py
 
     held: dict[str, Any] = {}
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise InputError(f"{name!r} is a link to elsewhere, which is not followed")
+            raise InputError(
+                f"{group.file.filename} cannot be read: {name!r} is a link to elsewhere, which is "
+                "not followed."
+            )
         each = group[name]
         if isinstance(each, h5py.Group):
             held[name] = _read_group(each)

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from neurosage.data.formats.carrying import without_lost
-from neurosage.data.formats.layout import alike, as_ids
+from neurosage.data.formats.matching import alike, as_ids
 from neurosage.data.formats.rsatoolbox_files import (
     as_attribute,
     as_coordinate,

@@ -15,7 +15,7 @@ import xarray as xr
 from neurosage.data.assembly import assembly
 from neurosage.data.assembly import select as keep
 from neurosage.data.formats.feature_files import FORMATS, Rows, read_features
-from neurosage.data.formats.layout import match_ids
+from neurosage.data.formats.matching import match_ids
 from neurosage.errors import InputError, unknown
 
 NAMES = "file_names.txt"

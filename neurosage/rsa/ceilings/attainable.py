@@ -13,6 +13,7 @@ from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats, get_backend
 from neurosage.rsa.between_rdms import compare_rdms
 from neurosage.rsa.rdm import rdms
+from neurosage.rsa.resampling import check_sampling, check_whole
 
 
 def attainable_similarity(
@@ -77,6 +78,7 @@ def attainable_similarity(
     >>> 0 < few < many < 1
     True
     """
+    check_sampling(seed=seed)
     _check(rates, recordings, sites)
     engine = get_backend("torch")
     plain = "euclidean" if distance == "crossnobis" else distance
@@ -104,11 +106,12 @@ def attainable_similarity(
 
 
 def _check(rates: xr.DataArray, recordings: int, sites: int | None) -> None:
-    if recordings < 1:
-        raise InputError(f"recordings must be at least 1, not {recordings}.")
+    check_whole("recordings", recordings, 1)
+    if sites is not None:
+        check_whole("sites", sites, 1)
     labels = rates["region"].values.astype(str)
     least = min((int((labels == name).sum()), name) for name in region_names(rates))
-    if sites is not None and not 1 <= sites <= least[0]:
+    if sites is not None and sites > least[0]:
         raise InputError(
             f"sites must be 1 to {least[0]}, the neuroids of {least[1]!r}, but is {sites}."
         )

@@ -9,15 +9,17 @@ import numpy as np
 import xarray as xr
 
 from neurosage import __version__
-from neurosage.errors import unknown
+from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.ceilings.noise_corrected import noise_corrected
 from neurosage.rsa.ceilings.subject_ceiling import Bounds, reasons, subject_bounds, subject_rdms
+from neurosage.rsa.given import own_distance
 from neurosage.rsa.patterns import Source
+from neurosage.rsa.reliability.neuroids import inflated_attrs
 from neurosage.rsa.reliability.rdm_estimate import COMPARISONS, Settings
 from neurosage.rsa.reliability.rdm_estimate import KINDS as SPLIT_KINDS
 from neurosage.rsa.reliability.regions import rdm_reliability
-from neurosage.rsa.resampling import check_interval, multiplicities, percentile_interval
+from neurosage.rsa.resampling import check_sampling, multiplicities, percentile_interval
 
 __all__ = ["noise_ceiling", "noise_corrected"]
 
@@ -29,7 +31,7 @@ def noise_ceiling(
     source: Source,
     kind: str = "trials",
     *,
-    distance: str = "correlation",
+    distance: str | None = None,
     comparison: str = "pearson",
     normalise: str | None = None,
     splits: int = 50,
@@ -37,6 +39,8 @@ def noise_ceiling(
     interval: float | None = 0.95,
     seed: int = 0,
     nan: str = "raise",
+    precision: str = "none",
+    by: str = "stimulus_id",
 ) -> xr.Dataset:
     """Estimate the similarity that a noise-free RDM would have with each region's.
 
@@ -48,11 +52,12 @@ def noise_ceiling(
     ----------
     source : Teacher or xarray.DataArray
         Responses; for ``subjects``, RDMs with dim ``subject``, a teacher that holds such, or
-        responses with coordinate ``subject`` on neuroid.
+        responses with coordinate ``subject`` on neuroid or presentation.
     kind : {"trials", "sites", "subjects"}
         What noise is meant: of these sites' trials, of the choice of sites, or of subjects.
-    distance, comparison, normalise, splits, resamples, interval, seed, nan
-        As in `rdm_reliability`; ``splits`` is not used for ``subjects``.
+    distance, comparison, normalise, splits, resamples, interval, seed, nan, precision, by
+        As in `rdm_reliability`; ``splits`` is not used for ``subjects``,
+        ``by`` is refused.
 
     Returns
     -------
@@ -61,7 +66,8 @@ def noise_ceiling(
         ``reliability``. ``subjects``: ``lower`` and ``upper``, each with ``…_low`` and
         ``…_high``, and ``subjects``. NaN where not estimable, with the reason by region in
         attribute ``not_estimable`` (JSON): one subject's RDM has no ceiling over subjects, a
-        reliability of 0 or less has no root. Attribute ``wording`` says what it may be called.
+        reliability of 0 or less has no root. Attribute ``wording`` says what it may be called;
+        ``reason``, ``warnings`` and ``inflated`` are as in `rdm_reliability`.
 
     Raises
     ------
@@ -88,7 +94,12 @@ def noise_ceiling(
     if kind not in KINDS:
         raise unknown("kind of ceiling", kind, KINDS)
     if kind == "subjects":
-        settings = Settings("subjects", distance, comparison, normalise, splits, seed, nan)
+        if by != "stimulus_id":
+            raise InputError(f"by={by!r} belongs to kinds 'trials' and 'sites', not 'subjects'.")
+        distance = own_distance(distance, source)
+        settings = Settings(
+            "subjects", distance, comparison, normalise, splits, seed, nan, precision
+        )
         return _over_subjects(source, settings, resamples, interval)
     return ceiling_of(
         rdm_reliability(
@@ -102,6 +113,8 @@ def noise_ceiling(
             interval=interval,
             seed=seed,
             nan=nan,
+            precision=precision,
+            by=by,
         )
     )
 
@@ -150,13 +163,13 @@ def _over_subjects(
     comparison, seed = settings.comparison, settings.seed
     if comparison not in COMPARISONS:
         raise unknown("comparison", comparison, COMPARISONS)
-    if interval is not None:
-        check_interval(interval)
-    squares, count, made = subject_rdms(source, settings.distance, settings.normalise, settings.nan)
+    check_sampling(splits=settings.splits, seed=seed, resamples=resamples, interval=interval)
+    squares, count, made = subject_rdms(source, settings)
     weights = multiplicities(count, resamples, seed) if interval else np.empty((0, count))
     found = {name: subject_bounds(each, comparison, weights) for name, each in squares.items()}
     return _subject_table(found, interval).assign_attrs(
         **made,
+        **inflated_attrs(source),
         kind="subjects",
         formula="each subject with the mean of the others (lower) and of all (upper)",
         wording=WORDING.format(kind="subjects"),
@@ -164,7 +177,7 @@ def _over_subjects(
         n_stimuli=count,
         interval_over="stimuli",
         not_estimable=reasons(found),
-        warnings="[]",
+        warnings=json.dumps(list(inflated_attrs(source).values())),
         **({"resamples": resamples, "interval": interval, "seed": seed} if interval else {}),
         neurosage=__version__,
     )

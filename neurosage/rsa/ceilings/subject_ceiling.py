@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from neurosage.data.assembly import region_names
-from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats, check_memory
-from neurosage.rsa.patterns import Source, responses_of
-from neurosage.rsa.rdm import check_rdms, is_rdms, rdms
-from neurosage.rsa.reliability.rdm_estimate import ranked
+from neurosage.rsa.given import check_asked, check_rdms, given_rdms
+from neurosage.rsa.patterns import Source, own_normalisation, responses_of
+from neurosage.rsa.rdm import rdms
+from neurosage.rsa.reliability.rdm_estimate import Settings, ranked
 from neurosage.rsa.resampling import standardised, weighted_similarity
 
 LACKING = "RDMs of {count} subject{s}; a ceiling over subjects needs at least 2"
@@ -95,17 +96,17 @@ def subject_bounds(squares: Floats, comparison: str, weights: Floats) -> Bounds:
 
 
 def subject_rdms(
-    source: Source, distance: str, normalise: str | None, nan: str
+    source: Source, settings: Settings
 ) -> tuple[dict[str, Floats], int, dict[str, Any]]:
     """Return each region's RDMs, one a subject.
 
     Parameters
     ----------
     source : Teacher or xarray.DataArray
-        RDMs, with dim ``subject`` or of one; or responses, whose neuroids have a coordinate
-        ``subject`` (without it they are taken for one subject's).
-    distance, normalise, nan : str
-        As in `rdms`, where RDMs are made of responses.
+        RDMs, with dim ``subject`` or of one; or responses, whose neuroids, or presentations,
+        have a coordinate ``subject`` (without it they are taken for one subject's).
+    settings : Settings
+        distance, normalise, nan and precision, where RDMs are made of responses.
 
     Returns
     -------
@@ -117,48 +118,82 @@ def subject_rdms(
     InputError
         As `rdms`.
     """
-    held: Any = source
-    if isinstance(source, Teacher):
-        held = source.stored_rdms if source.assembly is None else source.assembly
-    if is_rdms(held):
-        return _stored(held, distance)
-    normalise = source.normalise if isinstance(source, Teacher) and not normalise else normalise
-    responses = responses_of(held)
-    several = "subject" in responses["neuroid"].coords or "subject" in responses.coords
-    labels = responses["subject"].values.astype(str) if several else np.array(["one"])
-    labels = np.broadcast_to(labels, (responses.sizes["neuroid"],))
-    names = list(dict.fromkeys(labels))
+    given, holder = given_rdms(source)
+    if given is not None:
+        return _stored(given, holder, settings)
+    normalise = own_normalisation(source, settings.normalise)
+    responses = responses_of(source)
+    owned = _by_subject(responses)
     n = len(set(responses["stimulus_id"].values))
     check_memory(
-        8 * n * n * (len(names) * len(region_names(responses)) + 4),
-        f"RDMs of {len(names)} subjects and {n} stimuli",
+        8 * n * n * (len(owned) * len(region_names(responses)) + 4),
+        f"RDMs of {len(owned)} subjects and {n} stimuli",
         "Take fewer stimuli with select.",
     )
     found: dict[str, list[Floats]] = {name: [] for name in region_names(responses)}
-    kept: list[tuple[Any, ...]] = []
-    for name in names:
-        own = responses.isel(neuroid=np.flatnonzero(labels == name))
-        made = rdms(own, distance, normalise=normalise, nan=nan)
-        kept.append(tuple(made["stimulus_id_i"].values))
-        for region, square in zip(made["region"].values, made.values, strict=True):
-            found[str(region)].append(square)
-    if len(set(kept)) > 1:
-        raise InputError(
-            "nan='drop-stimulus' leaves the subjects different stimuli; leave out those that "
-            "any of them lacks with select, or use nan='drop-neuroid'."
+    ids: Any = None
+    for own in owned:
+        made = rdms(
+            own,
+            settings.distance,
+            normalise=normalise,
+            nan=settings.nan,
+            precision=settings.precision,
         )
+        names = made["stimulus_id_i"].values
+        ids = names if ids is None else ids
+        order = _same_stimuli(ids, names, settings.nan)
+        for region, square in zip(made["region"].values, made.values, strict=True):
+            found[str(region)].append(square[np.ix_(order, order)])
     return (
         {region: np.stack(each) for region, each in found.items()},
-        len(kept[0]),
-        {"normalise": made.attrs["normalise"], "distance": distance},
+        len(ids),
+        {"normalise": normalise, "distance": settings.distance},
     )
 
 
-def _stored(held: xr.DataArray, distance: str) -> tuple[dict[str, Floats], int, dict[str, Any]]:
+def _by_subject(responses: xr.DataArray) -> list[xr.DataArray]:
+    """Return each subject's responses: of its neuroids, or to its presentations."""
+    if "subject" not in responses.coords or not responses["subject"].ndim:
+        return [responses]
+    (dim,) = responses["subject"].dims
+    codes, names = pd.factorize(responses["subject"].values.astype(object))
+    if (codes < 0).any():
+        raise InputError(
+            f"{(codes < 0).sum()} of {len(codes)} {dim}s have no subject (None or NaN); label all "
+            "of them, or leave them out with select."
+        )
+    parts = [responses.isel({dim: np.flatnonzero(codes == k)}) for k in range(len(names))]
+    if dim == "neuroid":
+        return parts
+    # Neuroids without any response to a subject's presentations are another's.
+    kept = [np.flatnonzero(~np.isnan(part.values).all(0)) for part in parts]
+    if empty := [str(name) for name, own in zip(names, kept, strict=True) if not len(own)]:
+        raise InputError(f"subjects {empty[:3]} have no responses; leave them out with select.")
+    return [part.isel(neuroid=own) for part, own in zip(parts, kept, strict=True)]
+
+
+def _same_stimuli(ids: Any, names: Any, nan: str) -> Any:
+    """Return where the first subject's stimuli stand among another's."""
+    order = pd.Index(names).get_indexer(ids)
+    if len(ids) == len(names) and (order >= 0).all():
+        return order
+    why = " (nan='drop-stimulus' may leave them different ones)" if nan == "drop-stimulus" else ""
+    raise InputError(
+        f"subjects have different stimuli{why}: one has {len(ids)}, another {len(names)}, "
+        f"{int((order >= 0).sum())} of them the same; leave out those that any of them lacks with "
+        "select" + (", or use nan='drop-neuroid'." if why else ".")
+    )
+
+
+def _stored(
+    held: xr.DataArray, holder: str, settings: Settings
+) -> tuple[dict[str, Floats], int, dict[str, Any]]:
     checked = check_rdms(held)
-    made = checked.attrs.get("distance", distance)
-    if made != distance:
-        raise InputError(f"the RDMs are of {made!r} distance; {distance!r} was asked for.")
+    made = checked.attrs.get("distance", settings.distance)
+    if made != settings.distance:
+        raise InputError(f"{holder} of {made!r} distance; {settings.distance!r} was asked for.")
+    check_asked(checked, holder, normalise=settings.normalise, precision=settings.precision)
     if "subject" not in checked.dims:
         checked = checked.expand_dims("subject")
     by_region = checked.transpose("region", "subject", "stimulus_i", "stimulus_j").values

@@ -10,6 +10,7 @@ import xarray as xr
 from neurosage.data.assembly import region_names
 from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.normalise import group_starts
+from neurosage.rsa.reliability.horst import LOWEST
 from neurosage.rsa.reliability.trials import FLAT, slices
 
 BRAIN_SCORE: dict[str, Any] = {"method": "internal-consistency", "splits": 10, "seed": 1}
@@ -37,10 +38,10 @@ def internal_consistency(
     Returns
     -------
     values : array of float64, shape (split, neuroid)
-        At most 1; NaN where a half's means do not vary, or fewer than three stimuli
-        have both halves.
+        At most 1; -inf where the halves are opposite; NaN where a half's means do not vary,
+        or fewer than three stimuli have both halves.
     ceilings : dict of str to float
-        Of each region.
+        Of each region; NaN where there is no finite one.
 
     References
     ----------
@@ -64,8 +65,8 @@ def internal_consistency(
         for split, first in enumerate(firsts):
             half = first[repetition]
             found[split, columns] = _pearson(*(_means(values, w, starts) for w in (half, ~half)))
-    with np.errstate(divide="ignore"):  # a correlation of -1 has no finite correction
-        found = 2.0 * found / (1.0 + found)
+    opposite = found <= -1.0 - 2.0 / LOWEST  # 2c / (1 + c) has its pole at -1
+    found = np.where(opposite, -np.inf, 2.0 * found / np.where(opposite, 1.0, 1.0 + found))
     region = responses["region"].values.astype(str)
     names = region_names(responses)
     return found, {name: _ceiling(found[:, region == name]) for name in names}
@@ -104,9 +105,9 @@ def _pearson(x: Floats, y: Floats) -> Floats:
     x, y = centred
     scale = np.sqrt((x * x).sum(0) * (y * y).sum(0))
     correlation: Floats = (x * y).sum(0) / np.where(flat, np.nan, scale)
-    return correlation
+    return np.clip(correlation, -1.0, 1.0)
 
 
 def _ceiling(values: Floats) -> float:
     medians = [np.median(found) for each in values if (found := each[~np.isnan(each)]).size]
-    return float(np.mean(medians)) if medians else float("nan")
+    return float(np.mean(medians)) if np.isfinite(medians).all() and medians else float("nan")

@@ -15,7 +15,12 @@ from neurosage.rsa.between_rdms import holds_rdms_only
 from neurosage.rsa.patterns import Source
 from neurosage.rsa.presentations import MINIMUM_STIMULI, Presentations, Repeated
 from neurosage.rsa.reliability.mean_similarity import MeanSimilarity
-from neurosage.rsa.reliability.neuroid_curve import Curve, neuroid_curve, predicted_reliability
+from neurosage.rsa.reliability.neuroid_curve import (
+    Curve,
+    finite,
+    neuroid_curve,
+    predicted_reliability,
+)
 from neurosage.rsa.reliability.neuroids import reliability
 from neurosage.rsa.reliability.rdm_estimate import Estimator, Settings, ranked
 from neurosage.rsa.reliability.rdm_halves import (
@@ -27,10 +32,16 @@ from neurosage.rsa.reliability.rdm_halves import (
 )
 from neurosage.rsa.reliability.regions import RDMS_ONLY
 from neurosage.rsa.reliability.subsets import repetition_sets, site_sets
+from neurosage.rsa.resampling import check_whole
 
 OVER = ("repetitions", "sites")
 OF = ("neuroids", "rdm")
 STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+
+OVERPREDICTS = (
+    "the formula overpredicts at small k, for the noise of an RDM is not additive; what is "
+    "extrapolated is the formula's"
+)
 
 
 def reliability_curve(
@@ -51,6 +62,10 @@ def reliability_curve(
     Measured: the agreement of two disjoint sets of k, which is the reliability of k, so it
     needs 2 k. Predicted: from the reliability ρ of all N, ``k ρ / (k ρ + N (1 - ρ))``.
 
+    Of RDMs the formula overpredicts at small k, for their noise is not additive: with
+    correlation distance, 3 sites measured .11 where it said .34. Believe what is measured; what
+    is extrapolated is the formula's.
+
     Parameters
     ----------
     source : Teacher or xarray.DataArray
@@ -60,12 +75,12 @@ def reliability_curve(
     of : {"neuroids", "rdm"}
         What is to be reliable; of neuroids it is the region's median, over repetitions.
     sizes : sequence of int, optional
-        The k wanted; by default steps up to half of what was recorded, all, twice and four
-        times that.
+        The k wanted, whole numbers; by default steps up to half of what was recorded, all,
+        twice and four times that.
     distance, comparison, normalise, nan
         As in `rdm_reliability`; not used for neuroids, but for `nan`.
     splits : int
-        Draws of two sets at each size.
+        Draws of two sets at each size; also those that ρ is estimated from.
     seed : int
         Of the draws.
 
@@ -74,7 +89,8 @@ def reliability_curve(
     xarray.Dataset
         Dims ``region × size``: ``measured``; ``predicted`` up to what was recorded;
         ``extrapolated``, the same formula from there on. Dim ``region``: ``recorded``.
-        NaN where it cannot be had; reasons in attribute ``not_estimable`` (JSON).
+        NaN where it cannot be had; reasons in attribute ``not_estimable`` (JSON). A ρ of 0 or
+        less is reported as it is and not extrapolated; ``warnings`` (a JSON list) names it.
 
     Raises
     ------
@@ -102,7 +118,7 @@ def reliability_curve(
         raise InputError(f"{RDMS_ONLY}, so there is no curve over {over}.")
     if of == "neuroids":
         held: Any = Repeated(source, "none", nan)
-        own = reliability(source, seed=seed)
+        own = reliability(source, splits=splits, seed=seed)
     else:
         held, own = Estimator(source, settings), None
         held.check_memory(0)
@@ -120,10 +136,15 @@ def reliability_curve(
         else:
             curves[name] = _of_rdm(held, name, amount, wanted)
     how = {} if of == "neuroids" else {"distance": distance, "comparison": comparison}
+    how |= {} if of == "neuroids" else {"caution": OVERPREDICTS}
     return _table(curves, wanted).assign_attrs(
         **how,
         over=over,
         of=of,
+        kind=settings.kind,
+        n_stimuli=len(held.patterns.stimulus_ids),
+        dropped=json.dumps(held.patterns.dropped, default=str),
+        backend=f"numpy {np.__version__} float64",
         normalise=held.patterns.normalise,
         splits=splits,
         seed=seed,
@@ -142,8 +163,10 @@ def _check(over: str, of: str, sizes: Sequence[int] | None) -> str:
             "a neuroid's reliability does not depend on the number of sites; use of='rdm', or "
             "over='repetitions'."
         )
-    if sizes is not None and (not len(sizes) or min(sizes) < 1):
-        raise InputError(f"sizes must be whole numbers of 1 or more, not {list(sizes)}.")
+    if sizes is not None and not len(sizes):
+        raise InputError("sizes must be whole numbers of 1 or more, not an empty list.")
+    for size in [] if sizes is None else sizes:
+        check_whole("each of sizes", size, 1)
     return "sites" if over == "sites" else "trials"
 
 
@@ -189,7 +212,8 @@ def _of_rdm(estimator: Estimator, region: str, amount: float, sizes: Any) -> Cur
         empty = np.full(len(sizes), np.nan)
         return Curve(empty, empty, amount, whole.reason)
     measured = [_mean_similarity(_pairs(found, int(k), settings), settings) for k in sizes]
-    return Curve(np.array(measured), predicted_reliability(whole.point, amount, sizes), amount)
+    predicted = finite(predicted_reliability(whole.point, amount, sizes))
+    return Curve(np.array(measured), predicted, amount, at_all=whole.point)
 
 
 def _pairs(found: Any, k: int, settings: Settings) -> Any:
@@ -241,6 +265,14 @@ def _table(curves: dict[str, Curve], sizes: Any) -> xr.Dataset:
         attrs={
             "not_estimable": json.dumps(
                 {n: each.reason for n, each in curves.items() if each.reason}
-            )
+            ),
+            "warnings": json.dumps(
+                [
+                    f"region {n!r}: reliability of all that was recorded is {each.at_all:.3f}, "
+                    "not above 0; nothing is extrapolated from it."
+                    for n, each in curves.items()
+                    if each.at_all <= 0
+                ]
+            ),
         },
     )

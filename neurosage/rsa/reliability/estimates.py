@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from neurosage.rsa.backends.base import Floats
+from neurosage.rsa.reliability.horst import LOWEST
 from neurosage.rsa.reliability.neuroid_splits import corrected, mean_correlation
 from neurosage.rsa.reliability.splits import padded_halves
 from neurosage.rsa.reliability.trials import FLAT, Trials, means_and_noise
@@ -27,16 +28,19 @@ def by_variance(trials: Trials, weights: Any = None) -> tuple[Floats, Floats | N
     Returns
     -------
     values : array of float64, shape (neuroid,)
-        NaN where the means do not vary over stimuli.
+        At most 1; NaN where responses do not vary; -inf where only single repetitions do, or
+        where it would be below -1e6: repetitions agree less than chance allows.
     resampled : array of float64, shape (resample, neuroid), or None
-        The same in each resample.
+        The same in each resample, -1e6 in place of -inf, so that ends of intervals are finite.
     """
-    means, noise = means_and_noise(trials)
-    smallest = (FLAT * np.abs(means).max(0)) ** 2
+    means, noise, size = means_and_noise(trials)
+    smallest = (FLAT * size) ** 2
     means -= means.mean(0)
     each = np.ones((1, len(means)))
     values = _one_less_noise(means, noise, each, smallest)[0]
-    return values, None if weights is None else _one_less_noise(means, noise, weights, smallest)
+    if weights is None:
+        return values, None
+    return values, np.maximum(_one_less_noise(means, noise, weights, smallest), LOWEST)
 
 
 def _one_less_noise(means: Floats, noise: Floats, weights: Any, smallest: Floats) -> Floats:
@@ -44,8 +48,11 @@ def _one_less_noise(means: Floats, noise: Floats, weights: Any, smallest: Floats
     with np.errstate(invalid="ignore", divide="ignore"):
         squares = weights @ (means * means) - (weights @ means) ** 2 / count
         total = squares / (count - 1)
-        estimate: Floats = 1.0 - (weights @ noise) / count / total
-    estimate[~(total > smallest)] = np.nan
+        mean_noise = (weights @ noise) / count
+        estimate: Floats = 1.0 - mean_noise / total
+    flat = ~(total > smallest)
+    estimate[flat | (estimate < LOWEST)] = -np.inf
+    estimate[flat & ~(mean_noise > smallest)] = np.nan
     return estimate
 
 
@@ -66,10 +73,11 @@ def by_splits(
     Returns
     -------
     values : array of float64, shape (neuroid,)
-        NaN where a half's means do not vary over stimuli in any split.
+        At most 1; NaN where a half's means do not vary over stimuli in any split; -inf at
+        the correction's pole.
     resampled : array of float64, shape (resample, neuroid), or None
         The same in each resample, from the first 20 splits; mean correlations are shifted by
-        what all splits give more than these do.
+        what all splits give more than these do. -1e6 in place of -inf.
     """
     masks = padded_halves(trials.counts, splits, seed)
     correlation = mean_correlation(trials, masks)
@@ -78,6 +86,5 @@ def by_splits(
         return values, None
     few = masks[:SPLITS_OF_RESAMPLES]
     shift = correlation - mean_correlation(trials, few)
-    # Just above -1, where the correction has its pole: ends of intervals stay finite.
-    resampled = np.clip(mean_correlation(trials, few, weights) + shift, -1.0 + 1e-9, 1.0)
-    return values, corrected(resampled, trials, few, weights)
+    resampled = np.clip(mean_correlation(trials, few, weights) + shift, -1.0, 1.0)
+    return values, np.maximum(corrected(resampled, trials, few, weights), LOWEST)

@@ -26,16 +26,19 @@ class Curve:
         How much was recorded: repetitions (harmonic mean) or sites.
     reason : str
         Why there is no curve, or empty.
+    at_all : float
+        Reliability of all that was recorded.
     """
 
     measured: Floats
     predicted: Floats
     recorded: float
     reason: str = ""
+    at_all: float = float("nan")
 
 
 def predicted_reliability(whole: Any, amount: Any, sizes: Any) -> Floats:
-    """Return the reliability of k from that of N; 0 where that is not above 0.
+    """Return the reliability of k from that of N.
 
     Parameters
     ----------
@@ -49,16 +52,24 @@ def predicted_reliability(whole: Any, amount: Any, sizes: Any) -> Floats:
     Returns
     -------
     array of float64
-        ``k ρ / (k ρ + N (1 - ρ))``.
+        ``k ρ / (k ρ + N (1 - ρ))``, also where ρ is below 0; -inf for k beyond N (rounded)
+        where ρ is not above 0: from there nothing is extrapolated.
 
     Examples
     --------
     >>> predicted_reliability(0.5, 10, np.array([10, 30]))
     array([0.5 , 0.75])
+    >>> predicted_reliability(-0.5, 10, np.array([10, 30]))
+    array([-0.5, -inf])
     """
-    kept = np.maximum(whole, 0.0)
-    predicted: Floats = sizes * kept / (sizes * kept + amount * (1.0 - kept))
-    return predicted
+    beyond = (sizes > np.round(amount)) & (np.asarray(whole) <= 0)
+    total = np.where(beyond, 1.0, sizes * whole + amount * (1.0 - whole))
+    return np.where(beyond, -np.inf, sizes * whole / total)
+
+
+def finite(values: Any) -> Floats:
+    """Return values with NaN in place of -inf."""
+    return np.where(np.isinf(values), np.nan, values)
 
 
 def neuroid_curve(
@@ -96,7 +107,9 @@ def neuroid_curve(
         measured.append(_median_agreement(found, int(k), known, settings))
         each = predicted_reliability(whole[known], amounts[known], float(k))
         predicted.append(float(np.median(each)) if known.any() else float("nan"))
-    return Curve(np.array(measured), np.array(predicted), float(np.median(amounts)))
+    middle = float(np.median(whole[known])) if known.any() else float("nan")
+    amount = float(np.median(amounts))
+    return Curve(np.array(measured), finite(predicted), amount, at_all=middle)
 
 
 def _median_agreement(found: Presentations, k: int, known: Any, settings: Settings) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.reliability.horst import step_up
 from neurosage.rsa.reliability.splits import Mask
-from neurosage.rsa.reliability.trials import BLOCK, FLAT, Trials, slices
+from neurosage.rsa.reliability.trials import BLOCK, FLAT, Trials, largest, slices
 
 SUMS = 1 << 22  # numbers held for sums: 32 MB
 
@@ -34,7 +34,7 @@ def corrected(correlation: Floats, trials: Trials, masks: Mask, weights: Any = N
     Returns
     -------
     array of float64, shape (resample, neuroid)
-        Reliability of the mean over all repetitions.
+        Reliability of the mean over all repetitions; -inf at the correction's pole.
     """
     weights = np.ones((1, len(trials.counts))) if weights is None else weights
     first = masks.sum(2)
@@ -89,10 +89,11 @@ def _correlations(trials: Trials, masks: Mask, weights: Any, columns: slice) -> 
     for rows in slices(len(trials.rows), height):
         values = trials.block(rows, columns)
         values -= shift
+        # Of the responses, not of their means: what is left of means taken out is rounding.
+        size = np.maximum(size, largest(values))
         contrasts, spare = _contrasts(masks[:, rows], trials.present[rows], trials.counts[rows])
         both = contrasts @ values
         middle, apart = both[:, :1], both[:, 1:]
-        size = np.maximum(size, np.abs(middle[:, 0] + shift).max(0))
         if (trials.counts % 2).any():
             middle = middle + spare[:, :, None] * apart
         part = _sums(middle, apart, None if weights is None else weights[:, rows])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,11 @@ import numpy as np
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Floats, check_memory
 from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
+from neurosage.rsa.crossnobis import weighed
+from neurosage.rsa.noise_precision import PRECISIONS
 from neurosage.rsa.patterns import Patterns, Source, read_patterns
 from neurosage.rsa.presentations import MINIMUM_STIMULI, Presentations, Repeated
-from neurosage.rsa.reliability.horst import step_up
+from neurosage.rsa.reliability.horst import LESS_THAN_CHANCE, LOWEST, step_up
 from neurosage.rsa.reliability.mean_similarity import MeanSimilarity
 from neurosage.rsa.reliability.rdm_halves import (
     DISTANCES,
@@ -23,6 +25,8 @@ from neurosage.rsa.reliability.rdm_halves import (
     site_halves,
     trial_halves,
 )
+from neurosage.rsa.reliability.splits import how_many
+from neurosage.rsa.resampling import check_sampling
 
 KINDS = ("trials", "sites")
 COMPARISONS = ("pearson", "spearman", "cosine")
@@ -40,6 +44,7 @@ class Settings:
     splits: int = 50
     seed: int = 0
     nan: str = "raise"
+    precision: str = "none"
 
     def checked(self) -> Settings:
         """Return the same.
@@ -55,8 +60,11 @@ class Settings:
             raise unknown("distance", self.distance, DISTANCES)
         if self.comparison not in COMPARISONS:
             raise unknown("comparison", self.comparison, COMPARISONS)
-        if self.splits < 1:
-            raise InputError(f"splits must be at least 1, not {self.splits}.")
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS)
+        if self.precision != "none" and self.distance != CROSSNOBIS:
+            raise InputError(f"precision={self.precision!r} belongs to distance='crossnobis'.")
+        check_sampling(splits=self.splits, seed=self.seed)
         return self
 
 
@@ -78,6 +86,8 @@ class Estimate:
         Taken.
     reason : str
         Why it is not estimable, or empty.
+    used : array of int, shape (stimuli,)
+        Places of the stimuli that could be split among those of the recording's patterns.
     """
 
     point: float
@@ -86,6 +96,7 @@ class Estimate:
     stimuli: int = 0
     splits: int = 0
     reason: str = ""
+    used: Any = ()
 
 
 class Estimator:
@@ -108,10 +119,17 @@ class Estimator:
         self.settings = settings
         self._repeated: Repeated | None = None
         if settings.kind == "trials" or settings.distance == CROSSNOBIS:
-            self._repeated = Repeated(source, settings.normalise, settings.nan)
+            self._repeated = Repeated(
+                source, settings.normalise, settings.nan, self._least_repetitions
+            )
             self.patterns: Patterns = self._repeated.patterns
         else:
             self.patterns = read_patterns(source, normalise=settings.normalise, nan=settings.nan)
+
+    @property
+    def _least_repetitions(self) -> int:
+        trials = self.settings.kind == "trials"
+        return least_repetitions(self.settings.distance) if trials else 2
 
     def check_memory(self, resamples: int) -> None:
         """Refuse what would not fit.
@@ -138,12 +156,14 @@ class Estimator:
         how = settings.distance, settings.splits, settings.seed
         if settings.kind == "sites":
             size = float((found.values if isinstance(found, Presentations) else found).shape[1])
-            pairs = site_halves(found, *how)
+            pairs = site_halves(found, *how, settings.precision)
         else:
             size = float(1.0 / (1.0 / found.counts).mean())
             pairs = trial_halves(found, *how)
         stimuli = found.stimuli if isinstance(found, Presentations) else np.arange(len(found))
-        return from_pairs(pairs, weights[:, stimuli], settings.comparison, size)
+        many = _splits_of(found, settings)
+        found = from_pairs(pairs, weights[:, stimuli], settings.comparison, size, many)
+        return replace(found, used=stimuli)
 
     def held(self, region: str) -> tuple[Any, str]:
         """Return what is to be split, or the reason why it cannot be."""
@@ -155,12 +175,27 @@ class Estimator:
             )
         if self._repeated is None:
             return matrix, ""
-        minimum = least_repetitions(settings.distance) if settings.kind == "trials" else 2
+        minimum = self._least_repetitions
         found = self._repeated.region(region, minimum)
-        return found, self._repeated.too_few(found, minimum)
+        reason = self._repeated.too_few(found, minimum)
+        if not reason and settings.kind == "trials":
+            names = self.patterns.neuroid_ids[self.patterns.columns[region]]
+            found = weighed(found, settings.precision, region, names)
+        return found, reason
 
 
-def from_pairs(pairs: Iterator[Pair], weights: Floats, comparison: str, size: float) -> Estimate:
+def _splits_of(found: Any, settings: Settings) -> int:
+    """Return how many splits there will be."""
+    if settings.kind == "sites":
+        counts = [(found.values if isinstance(found, Presentations) else found).shape[1]]
+    else:
+        counts = found.strata if found.fold is None else [len(np.unique(found.fold))]
+    return min(settings.splits, how_many(np.asarray(counts)))
+
+
+def from_pairs(
+    pairs: Iterator[Pair], weights: Floats, comparison: str, size: float, splits: int | None = None
+) -> Estimate:
     """Average the similarity of halves over splits, then correct once for their size.
 
     Parameters
@@ -173,32 +208,40 @@ def from_pairs(pairs: Iterator[Pair], weights: Floats, comparison: str, size: fl
         Between the halves' RDMs; ranks are taken once, over all pairs.
     size : float
         Of the whole, in the halves' unit.
+    splits : int, optional
+        How many pairs will come at most; intervals from few are exact.
 
     Returns
     -------
     Estimate
-        Its resamples are NaN where no split has varying distances.
+        Its resamples are NaN where no split has varying distances, and -1e6 where halves
+        agree less than chance allows; the point is not estimable then.
     """
     count = weights.shape[1]
     form = "pearson" if comparison == "spearman" else comparison
-    mean = MeanSimilarity(weights, form)
+    mean = MeanSimilarity(weights, form, splits)
     inverses, sitting = [], []
     for pair in pairs:
         if len(pair.used) >= MINIMUM_STIMULI:
             mean.add(ranked(pair.first, comparison), ranked(pair.second, comparison), pair.used)
-            inverses.append(pair.inverse)
+            # Sorted: halves of 3 and 4 sites are unequal, whichever of them comes first.
+            inverses.append(sorted(pair.inverse))
         sitting.append(1.0 - len(pair.used) / count)
     empty = np.full(len(weights), np.nan)
     if np.mean(sitting) > SITTING_OUT:
         share = f"{np.mean(sitting):.0%} of the stimuli have no or a constant pattern in a half"
         return Estimate(float("nan"), empty, stimuli=count, reason=share)
-    similarity, splits = mean.result()
+    similarity, taken = mean.result()
     if np.isnan(similarity[0]):
         flat = "the distances in halves do not vary"
-        return Estimate(float("nan"), empty, stimuli=count, splits=splits, reason=flat)
+        return Estimate(float("nan"), empty, stimuli=count, splits=taken, reason=flat)
     h1, h2 = 1.0 / np.mean(inverses, axis=0)
     whole = step_up(similarity, float(h1), float(h2), size)
-    return Estimate(float(whole[0]), whole[1:], float(similarity[0]), count, splits)
+    if np.isinf(whole[0]):
+        how = float(similarity[0]), count, taken, LESS_THAN_CHANCE
+        return Estimate(float("nan"), empty, *how)
+    resampled = np.maximum(whole[1:], LOWEST)
+    return Estimate(float(whole[0]), resampled, float(similarity[0]), count, taken)
 
 
 def ranked(square: Floats, comparison: str) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 
 from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
-from neurosage.rsa.crossnobis import distances, second_moments
+from neurosage.rsa.crossnobis import distances, second_moments, weighed
 from neurosage.rsa.patterns import constant_rows
 from neurosage.rsa.presentations import Presentations
 from neurosage.rsa.reliability.splits import halves
@@ -52,7 +52,8 @@ def least_sites(distance: str) -> int:
 def trial_halves(found: Presentations, distance: str, splits: int, seed: int) -> Iterator[Pair]:
     """Yield RDMs of random halves of each stimulus' repetitions.
 
-    A whole presentation goes to one half, so noise that neuroids share stays within it.
+    A whole presentation goes to one half, so noise that neuroids share stays within it; where
+    there are folds a whole fold does, so that noise that stimuli share stays within it.
 
     Parameters
     ----------
@@ -68,14 +69,34 @@ def trial_halves(found: Presentations, distance: str, splits: int, seed: int) ->
     Pair
         Of each split; stimuli whose pattern in a half is lacking or constant sit it out.
     """
+    if found.fold is not None:
+        yield from _fold_halves(found, distance, splits, seed)
+        return
     for mask in halves(found.strata, splits, seed):
         yield pair_of_trials(taken(found, mask), taken(found, ~mask), distance)
+
+
+def _fold_halves(found: Presentations, distance: str, splits: int, seed: int) -> Iterator[Pair]:
+    labels, fold = np.unique(found.fold, return_inverse=True)
+    sizes = np.diff(np.append(found.starts, len(found.values)))
+    for chosen in halves(np.array([len(labels)]), splits, seed):
+        mask = chosen.ravel()[fold]
+        # A stimulus that is in folds of one half only sits the split out.
+        kept = np.logical_or.reduceat(mask, found.starts)
+        kept &= np.logical_or.reduceat(~mask, found.starts)
+        if not kept.any():
+            empty = np.zeros((0, 0))
+            yield Pair(empty, empty, np.flatnonzero(kept), (np.nan, np.nan))
+            continue
+        rows = np.repeat(kept, sizes)
+        pair = pair_of_trials(taken(found, mask & rows), taken(found, ~mask & rows), distance)
+        yield replace(pair, used=np.flatnonzero(kept)[pair.used])
 
 
 def pair_of_trials(first: Presentations, second: Presentations, distance: str) -> Pair:
     """Return the RDMs of two sets of presentations of the same stimuli."""
     needed = least_repetitions(distance) // 2
-    enough = (first.counts >= needed).all(1) & (second.counts >= needed).all(1)
+    enough = (first.independent >= needed).all(1) & (second.independent >= needed).all(1)
     kept = np.flatnonzero(enough)
     parts = [_of_stimuli(each, enough) for each in (first, second)]
     inverse = [float((1.0 / part.counts).mean()) if len(kept) else np.nan for part in parts]
@@ -92,7 +113,7 @@ def _of_stimuli(found: Presentations, enough: Any) -> Presentations:
 
 
 def site_halves(
-    held: Presentations | Floats, distance: str, splits: int, seed: int
+    held: Presentations | Floats, distance: str, splits: int, seed: int, precision: str = "none"
 ) -> Iterator[Pair]:
     """Yield RDMs of random halves of a region's sites.
 
@@ -102,6 +123,8 @@ def site_halves(
         Patterns; the presentations where distance is ``crossnobis``.
     distance, splits, seed
         As in `trial_halves`.
+    precision : str
+        Of the noise of each half, for ``crossnobis``.
 
     Yields
     ------
@@ -111,7 +134,7 @@ def site_halves(
     sites = (held.values if isinstance(held, Presentations) else held).shape[1]
     for mask in halves(np.array([sites]), splits, seed):
         inverse = 1.0 / float(mask.sum()), 1.0 / float((~mask).sum())
-        yield pair_of_sites(held, (mask, ~mask), distance, inverse)
+        yield pair_of_sites(held, (mask, ~mask), distance, inverse, precision)
 
 
 def pair_of_sites(
@@ -119,10 +142,12 @@ def pair_of_sites(
     chosen: tuple[Any, Any],
     distance: str,
     inverse: tuple[float, float],
+    precision: str = "none",
 ) -> Pair:
     """Return the RDMs of two sets of sites."""
     if isinstance(held, Presentations):
-        squares = [_crossnobis(replace(held, values=held.values[:, each])) for each in chosen]
+        parts = [replace(held, values=held.values[:, each]) for each in chosen]
+        squares = [_crossnobis(weighed(part, precision)) for part in parts]
         return Pair(squares[0], squares[1], np.arange(len(held.starts)), inverse)
     matrices = [held[:, each] for each in chosen]
     return _plain_pair(matrices, np.arange(len(held)), distance, inverse)

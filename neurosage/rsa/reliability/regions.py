@@ -11,21 +11,27 @@ import xarray as xr
 
 from neurosage import __version__
 from neurosage.data.assembly import region_names
-from neurosage.data.teacher import Teacher
 from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.between_rdms import holds_rdms_only
 from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
-from neurosage.rsa.patterns import Source
-from neurosage.rsa.reliability.neuroids import reliability
+from neurosage.rsa.given import check_asked, given_rdms, own_distance
+from neurosage.rsa.patterns import Patterns, Source
+from neurosage.rsa.reliability.drawing import drawn_weights, interval_over
+from neurosage.rsa.reliability.neuroids import inflated_attrs
 from neurosage.rsa.reliability.rdm_estimate import Estimate, Estimator, Settings
-from neurosage.rsa.resampling import check_interval, multiplicities, percentile_interval
+from neurosage.rsa.reliability.rdm_warnings import (
+    least_repetitions_of,
+    notes_as_attrs,
+    warnings_of,
+    without_estimate,
+)
+from neurosage.rsa.resampling import check_sampling, percentile_interval
 
 FORMULA = "mean similarity of halves over splits, stepped up once (Horst 1951)"
 TARGETS = {
     "trials": "the RDM of the mean over all repetitions, against others of these sites",
     "sites": "the RDM of all these sites, against other sites of the region",
 }
-UNRELIABLE = 0.3
 RDMS_ONLY = "only RDMs are held, no responses to split"
 
 logger = logging.getLogger(__name__)
@@ -35,7 +41,7 @@ def rdm_reliability(
     source: Source,
     kind: str = "trials",
     *,
-    distance: str = "correlation",
+    distance: str | None = None,
     comparison: str = "pearson",
     normalise: str | None = None,
     splits: int = 50,
@@ -43,39 +49,49 @@ def rdm_reliability(
     interval: float | None = 0.95,
     seed: int = 0,
     nan: str = "raise",
+    precision: str = "none",
+    by: str = "stimulus_id",
 ) -> xr.Dataset:
     """Estimate the reliability of each region's RDM.
 
     Two kinds that answer different questions. ``trials``, from halves of each stimulus'
     repetitions: how well the trials fix the RDM of these very sites; approximate, for an
-    RDM's noise is not additive, and too high where noise that depends on the stimulus
-    biases plain distances in both halves alike. ``sites``, from halves of the neuroids: how
-    well these sites stand for the region; it needs no repetitions.
+    RDM's noise is not additive: at low rates too low, but with ``euclidean`` distance too
+    high, where noise biases both halves alike (see the warnings). ``sites``, from halves of
+    the neuroids: how well these sites stand for the region; it needs no repetitions.
 
     Parameters
     ----------
     source : Teacher or xarray.DataArray
         Assembly, dims ``presentation × neuroid``; with single repetitions for ``trials``.
-    kind : {"trials", "sites"}
-        What is split.
-    distance : {"correlation", "euclidean", "cosine", "crossnobis"}
-        As in `rdms`; ``crossnobis`` needs 4 repetitions of a stimulus for ``trials``.
-    comparison : {"pearson", "spearman", "cosine"}
+    kind : {"trials", "sites"}, default "trials"
+        What is split. ``sites`` needs 6 sites with ``correlation`` distance, else 2.
+    distance : {"correlation", "euclidean", "cosine", "crossnobis"}, optional
+        As in `rdms`; ``correlation`` if omitted. ``crossnobis`` needs 4 repetitions of a
+        stimulus for ``trials``, where the others need 2, and 2 for ``sites``.
+    comparison : {"pearson", "spearman", "cosine"}, default "pearson"
         Between the RDMs of two halves.
     normalise : str, optional
         As in `rdms`; the neuroids' statistics are taken once, on the whole set.
-    splits : int
+    splits : int, default 50
         Distinct splits; all, where there are fewer.
-    resamples : int
+    resamples : int, default 1000
         Of the stimuli, for the interval.
-    interval : float or None
+    interval : float or None, default 0.95
         How much the interval covers; None computes none. It is a percentile bootstrap over
         stimuli, so it speaks for new stimuli, not for new sites or subjects. The spread
-        over splits is no error bar and is not reported.
-    seed : int
+        over splits is no error bar and is not reported. With more than 100 stimuli and more
+        than 5 splits resamples are approximated, with 10 splits to 2% of the interval's width.
+    seed : int, default 0
         Of splits and resamples.
-    nan : {"raise", "drop-stimulus", "drop-neuroid"}
+    nan : {"raise", "drop-stimulus", "drop-neuroid"}, default "raise"
         What to do about missing responses.
+    precision : {"none", "diagonal", "shrinkage"}, default "none"
+        Of ``crossnobis``, as in `rdms`: taken once, on the whole set, for ``trials``; of each
+        half of the neuroids for ``sites``.
+    by : str, default "stimulus_id"
+        Coordinate on presentation whose groups of stimuli are drawn together for the
+        interval, such as an object of which there are several images.
 
     Returns
     -------
@@ -83,8 +99,11 @@ def rdm_reliability(
         Dim ``region``: ``reliability`` at most 1, ``low`` and ``high``, ``halves`` (the mean
         similarity of halves), ``stimuli_used``, ``stimuli_left_out`` (repeated too rarely),
         ``splits_taken``. NaN where not estimable, never 0 or 1 for want of data, with the
-        reason by region in attribute ``not_estimable`` (JSON). A reliability of 0 or less is
-        reported as it is and named in attribute ``warnings`` (a JSON list).
+        reason by region in attribute ``not_estimable`` (JSON), and in words with the next
+        step in ``reason``, which is logged too. A reliability of 0 or less is reported as it
+        is and named in attribute ``warnings`` (a JSON list), as are stimuli left out, which
+        ``target`` is then not about. ``inflated`` says so where neuroids were selected on
+        these trials.
 
     Raises
     ------
@@ -107,30 +126,31 @@ def rdm_reliability(
     >>> rdm_reliability(a, "sites", interval=None).reliability.item() > 0.7
     True
     """
-    settings = Settings(kind, distance, comparison, normalise, splits, seed, nan)
-    settings = settings.checked()
-    if interval is not None:
-        check_interval(interval)
+    settings = Settings(
+        kind, own_distance(distance, source), comparison, normalise, splits, seed, nan, precision
+    ).checked()
+    check_sampling(resamples=resamples, interval=interval)
     if holds_rdms_only(source):
         return _without_responses(source, settings)
     estimator = Estimator(source, settings)
     count = len(estimator.patterns.stimulus_ids)
     estimator.check_memory(resamples if interval else 0)
-    weights = multiplicities(count, resamples, seed) if interval else np.empty((0, count))
+    names, many = estimator.patterns.stimulus_ids, resamples if interval else None
+    weights = drawn_weights(source, by, names, many, seed)
     regions = estimator.patterns.regions
     estimates = {name: estimator.estimate(name, weights) for name in regions}
     made = _table(estimates, count, interval)
-    notes = warnings_of(source, settings, estimates)
-    for note in notes:
+    notes = warnings_of(source, settings, estimates, count)
+    reasons = {name: e.reason for name, e in estimates.items() if e.reason}
+    said = without_estimate(settings, reasons)
+    for note in [*notes, *filter(None, [said])]:
         logger.warning(note)
     how = {"resamples": resamples, "interval": interval} if interval else {}
-    patterns = estimator.patterns
     return made.assign_attrs(
-        **_provenance(settings, patterns.normalise, patterns.dropped),
+        **provenance(settings, estimator.patterns, estimates, by),
         **how,
-        n_stimuli=count,
-        not_estimable=json.dumps({name: e.reason for name, e in estimates.items() if e.reason}),
-        warnings=json.dumps(notes),
+        **notes_as_attrs(notes, reasons, said),
+        **inflated_attrs(source),
     )
 
 
@@ -156,13 +176,39 @@ def _interval(resampled: Floats, interval: float | None) -> tuple[float, float]:
     return percentile_interval(resampled, interval)
 
 
-def _provenance(settings: Settings, normalise: str, dropped: Any) -> dict[str, Any]:
+def provenance(
+    settings: Settings, patterns: Patterns, estimates: dict[str, Estimate], by: str
+) -> dict[str, Any]:
+    """Return the attributes that say what an RDM reliability is of and how it was made.
+
+    Parameters
+    ----------
+    settings : Settings
+        Checked.
+    patterns : Patterns
+        Of the recording.
+    estimates : dict of str to Estimate
+        By region.
+    by : str
+        What was resampled.
+    """
+    count = len(patterns.stimulus_ids)
+    partly = any(e.stimuli < count for e in estimates.values() if not e.reason)
+    target = TARGETS[settings.kind]
+    if partly:
+        target += f"; of the stimuli with {least_repetitions_of(settings)} or more repetitions only"
+    made = _made_with(settings, patterns.normalise, patterns.dropped)
+    return made | {"target": target, "interval_over": interval_over(by), "n_stimuli": count}
+
+
+def _made_with(settings: Settings, normalise: str, dropped: Any) -> dict[str, Any]:
     return {
         "kind": settings.kind,
         "formula": FORMULA,
         "target": TARGETS[settings.kind],
         "interval_over": "stimuli",
         "distance": settings.distance,
+        **({"precision": settings.precision} if settings.distance == CROSSNOBIS else {}),
         "comparison": settings.comparison,
         "normalise": normalise,
         "splits": settings.splits,
@@ -174,55 +220,16 @@ def _provenance(settings: Settings, normalise: str, dropped: Any) -> dict[str, A
 
 
 def _without_responses(source: Source, settings: Settings) -> xr.Dataset:
-    held: Any = source.stored_rdms if isinstance(source, Teacher) else source
+    held, holder = given_rdms(source)
+    check_asked(held, holder, normalise=settings.normalise, precision=settings.precision)
     empty = Estimate(float("nan"), np.empty(0), reason=RDMS_ONLY)
     names = region_names(held)
     count = int(held.sizes["stimulus_i"])
+    reasons = dict.fromkeys(names, RDMS_ONLY)
+    said = without_estimate(settings, reasons)
+    logger.warning(said)
     return _table(dict.fromkeys(names, empty), count, None).assign_attrs(
-        **_provenance(settings, str(held.attrs.get("normalise", "unknown")), {}),
+        **_made_with(settings, str(held.attrs.get("normalise", "unknown")), {}),
         n_stimuli=count,
-        not_estimable=json.dumps(dict.fromkeys(names, RDMS_ONLY)),
-        warnings="[]",
+        **notes_as_attrs([], reasons, said),
     )
-
-
-def warnings_of(source: Source, settings: Settings, estimates: dict[str, Estimate]) -> list[str]:
-    """Say what should not be believed as it stands.
-
-    Parameters
-    ----------
-    source : Teacher or xarray.DataArray
-        Responses.
-    settings : Settings
-        How the estimates were made.
-    estimates : dict of str to Estimate
-        By region.
-
-    Returns
-    -------
-    list of str
-        A sentence each.
-    """
-    notes = [
-        f"region {name!r}: RDM reliability ({settings.kind}) is {e.point:.3f}, not above 0; "
-        "nothing can be divided by it."
-        for name, e in estimates.items()
-        if e.point <= 0
-    ]
-    if settings.kind != "trials" or settings.distance == CROSSNOBIS:
-        return notes
-    known = {name for name, e in estimates.items() if not e.reason}
-    if not known:
-        return notes
-    neuroids = reliability(source, method="variance")
-    labels = neuroids["region"].values.astype(str)
-    for name in (each for each in estimates if each in known):
-        found = neuroids.values[labels == name]
-        mean = float(found[~np.isnan(found)].mean()) if (~np.isnan(found)).any() else 1.0
-        if mean < UNRELIABLE:
-            notes.append(
-                f"region {name!r}: mean neuroid reliability is {mean:.2f}, below {UNRELIABLE}; "
-                f"noise biases {settings.distance} distances in both halves alike, so RDM "
-                "reliability and ceiling (trials) may be far too high: use distance='crossnobis'."
-            )
-    return notes

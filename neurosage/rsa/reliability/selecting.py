@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.normalise import group_starts
-from neurosage.rsa.patterns import Source, responses_of
+from neurosage.rsa.patterns import responses_of
+from neurosage.rsa.reliability.neuroid_curve import predicted_reliability
 from neurosage.rsa.reliability.neuroids import reliability
 from neurosage.rsa.reliability.splits import halves
+from neurosage.rsa.reliability.trials import trials_of
+
+Given = TypeVar("Given", Teacher, xr.DataArray)
 
 TRIALS = ("other", "same")
 INFLATED = (
@@ -30,14 +35,17 @@ class Selection:
     Parameters
     ----------
     threshold : float
-        The lowest reliability kept.
+        The lowest reliability kept, of the mean over all repetitions.
     trials : {"other", "same"}
         Whether neuroids were chosen on other trials than those returned.
     chosen_by : xarray.DataArray
-        Reliability of all neuroids on the trials that chose; dim ``neuroid``.
+        What was compared with the threshold: reliability of all neuroids, estimated on the
+        trials that chose and, where these are half of all, stepped up to all (attribute
+        ``target`` says so); dim ``neuroid``.
     reliability : xarray.DataArray
         Reliability of the neuroids kept, on the trials returned: not inflated where these
-        are other trials, marked ``inflated`` where they are the same.
+        are other trials, marked ``inflated`` where they are the same. Coordinate
+        ``of_all_trials`` is the same stepped up, to be compared with `chosen_by`.
     """
 
     threshold: float
@@ -56,9 +64,13 @@ class Selection:
         return self.trials == "same"
 
     def to_frame(self) -> pd.DataFrame:
-        """Return counts a region: neuroids, kept, below, not estimable, medians."""
+        """Return counts a region: neuroids, kept, below, not estimable, and medians.
+
+        Medians are of reliabilities of all trials: of all neuroids where they were chosen,
+        and of those kept on the trials returned.
+        """
         all_of = self.chosen_by.to_series().set_axis(self.chosen_by["region"].values)
-        own = self.reliability.to_series().set_axis(self.reliability["region"].values)
+        own = pd.Series(self.reliability["of_all_trials"].values, self.reliability["region"].values)
         rows = {
             str(region): {
                 "neuroids": len(values),
@@ -77,19 +89,20 @@ class Selection:
         where = "other trials" if self.trials == "other" else "the same trials (inflated)"
         return (
             f"{self.kept} of {count} neuroids have a reliability of {self.threshold:g} or more "
-            f"({self.chosen_by.attrs['method']}), chosen on {where}"
+            f"({self.chosen_by.attrs['method']}; of {self.chosen_by.attrs['target']}), "
+            f"chosen on {where}"
         )
 
 
 def select_reliable(
-    teacher_or_assembly: Source,
+    teacher_or_assembly: Given,
     threshold: float,
     *,
     method: str = "split-half",
     trials: str = "other",
     splits: int = 100,
     seed: int = 0,
-) -> tuple[xr.DataArray, Selection]:
+) -> tuple[Given, Selection]:
     """Keep the neuroids whose reliability reaches a threshold.
 
     Chosen on the trials that are scored, some neuroids are kept for the luck of their noise:
@@ -101,8 +114,9 @@ def select_reliable(
     teacher_or_assembly : Teacher or xarray.DataArray
         Assembly with its single repetitions, dims ``presentation × neuroid``.
     threshold : float
-        The lowest reliability kept, at most 1. With ``other`` it is compared with the
-        reliability of the mean over half of the repetitions, which is lower than that of all.
+        The lowest reliability kept, at most 1, of the mean over all repetitions. With
+        ``other`` it is estimated on half of them and stepped up to all, so that a threshold
+        means the same with either choice of trials.
     method : {"split-half", "variance"}
         Of `neurosage.reliability`.
     trials : {"other", "same"}
@@ -116,8 +130,10 @@ def select_reliable(
 
     Returns
     -------
-    kept : xarray.DataArray
-        Assembly of the neuroids kept; attribute ``selected`` (JSON) says how.
+    kept : Teacher or xarray.DataArray
+        As given, of the neuroids kept; the assembly's attribute ``selected`` (JSON) says how.
+        A teacher keeps its stimuli (but those without a response left) and normalisation; its
+        id ends in ``-reliable``, and it has no card, which describes all neuroids.
     selection : Selection
         Threshold, counts, and the reliabilities on either side.
 
@@ -127,6 +143,10 @@ def select_reliable(
         If an argument is unknown or out of range, no reliability can be estimated on the
         trials that choose (``other`` takes 4 repetitions of some stimuli, ``same`` 2), or
         no neuroid reaches the threshold.
+
+    References
+    ----------
+    Spearman 1910, Brown 1910 (stepping up).
 
     Examples
     --------
@@ -145,13 +165,55 @@ def select_reliable(
     choosing, returned = (
         _apart(responses, seed) if trials == "other" else (responses, _marked(responses))
     )
-    chosen_by = reliability(choosing, method, splits, seed)
+    chosen_by = _of_all(reliability(choosing, method, splits, seed), choosing, responses)
     wanted = _reached(chosen_by, threshold, trials)
     how = {"threshold": threshold, "method": method, "trials": trials, "seed": seed}
     kept = returned.isel(neuroid=wanted)
     counts = {"kept": len(wanted), "neuroids": chosen_by.sizes["neuroid"]}
     kept = kept.assign_attrs(selected=json.dumps(how | counts))
-    return kept, Selection(threshold, trials, chosen_by, reliability(kept, method, splits, seed))
+    own = reliability(kept, method, splits, seed)
+    stepped = _of_all(own, kept, responses.isel(neuroid=wanted)).values
+    own = own.assign_coords(of_all_trials=("neuroid", stepped))
+    selection = Selection(threshold, trials, chosen_by, own)
+    given: Any = teacher_or_assembly
+    made: Any = _taught(given, kept) if isinstance(given, Teacher) else kept
+    return made, selection
+
+
+def _taught(teacher: Teacher, kept: xr.DataArray) -> Teacher:
+    """Return the teacher of the neuroids kept."""
+    answered = set(kept["stimulus_id"].values)
+    ids = [name for name in teacher.stimuli.stimulus_ids if name in answered]
+    whole = len(ids) == len(teacher.stimuli)
+    return replace(
+        teacher,
+        id=f"{teacher.id}-reliable",
+        stimuli=teacher.stimuli if whole else teacher.stimuli.take(ids),
+        assembly=kept,
+        stored_rdms=None,
+        card=None,
+    )
+
+
+def _of_all(found: xr.DataArray, part: xr.DataArray, whole: xr.DataArray) -> xr.DataArray:
+    """Step reliabilities of some trials up to all; those not above 0 stay as they are."""
+    if part.sizes["presentation"] == whole.sizes["presentation"]:
+        return found
+    with np.errstate(invalid="ignore"):
+        values = predicted_reliability(found.values, _repetitions(part), _repetitions(whole))
+    target = f"{found.attrs['target']}, stepped up from half of them"
+    return found.copy(data=np.where(found.values > 0, values, found.values)).assign_attrs(
+        target=target
+    )
+
+
+def _repetitions(responses: xr.DataArray) -> Any:
+    """Return the harmonic mean of repetitions of the stimuli repeated, shape (neuroid,)."""
+    mean = np.full(responses.sizes["neuroid"], np.nan)
+    for trials in trials_of(responses):
+        if len(trials.counts):
+            mean[trials.columns] = 1.0 / (1.0 / trials.counts).mean()
+    return mean
 
 
 def _marked(responses: xr.DataArray) -> xr.DataArray:
@@ -170,6 +232,9 @@ def _apart(responses: xr.DataArray, seed: int) -> tuple[xr.DataArray, xr.DataArr
     choosing, rest = (np.sort(answered[order[each]]) for each in (first, ~first))
     if not len(choosing):
         raise _too_few("other")
+    # What the card says of repetitions is true of neither half.
+    kept = {key: value for key, value in responses.attrs.items() if key != "repetitions"}
+    responses = responses.drop_attrs(deep=False).assign_attrs(kept)
     return responses.isel(presentation=choosing), responses.isel(presentation=rest)
 
 

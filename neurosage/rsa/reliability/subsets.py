@@ -74,7 +74,7 @@ def site_sets(sites: int, k: int, splits: int, seed: int) -> Iterator[tuple[Any,
 
 
 def taken(found: Presentations, mask: Any) -> Presentations:
-    """Return some presentations; their labels no longer make balanced folds.
+    """Return some presentations.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def taken(found: Presentations, mask: Any) -> Presentations:
         values=found.values[mask],
         starts=starts,
         stimuli=found.stimuli[stimulus[starts]],
-        repetition=None,
+        fold=None if found.fold is None else found.fold[mask],
     )
 
 

@@ -135,8 +135,8 @@ def _padded(values: Any, rows: Any, of: Any, counts: Any, columns: Any) -> Trial
     return Trials(values, table, counts[kept], columns, np.flatnonzero(kept))
 
 
-def means_and_noise(trials: Trials) -> tuple[Floats, Floats]:
-    """Return each stimulus' mean over repetitions and the variance of that mean.
+def means_and_noise(trials: Trials) -> tuple[Floats, Floats, Floats]:
+    """Return each stimulus' mean over repetitions, the variance of that mean, and a size.
 
     Parameters
     ----------
@@ -145,16 +145,24 @@ def means_and_noise(trials: Trials) -> tuple[Floats, Floats]:
 
     Returns
     -------
-    tuple of two arrays of float64, shape (stimulus, neuroid)
-        ``Σ_r x_ir / R_i`` and ``s_i² / R_i``, s_i² with ddof 1.
+    tuple of three arrays of float64, shapes (stimulus, neuroid) twice, (neuroid,)
+        ``Σ_r x_ir / R_i``; ``s_i² / R_i``, s_i² with ddof 1; the largest ``|x_ir|``, which
+        says what is rounding.
     """
     shape = len(trials.rows), len(trials.columns)
-    means, noise = np.empty(shape), np.empty(shape)
+    means, noise, size = np.empty(shape), np.empty(shape), np.zeros(shape[1])
     every = slice(None)
     for rows in slices(shape[0], BLOCK // max(1, trials.rows.shape[1] * shape[1])):
         values, counts = trials.block(rows, every), trials.counts[rows, None]
         means[rows] = values.sum(1) / counts
+        size = np.maximum(size, largest(values))
         values -= means[rows, None]
         values[~trials.present[rows]] = 0.0
         noise[rows] = np.einsum("irp,irp->ip", values, values) / (counts - 1) / counts
-    return means, noise
+    return means, noise, size
+
+
+def largest(values: Floats) -> Floats:
+    """Return the largest size of each neuroid's responses, shape (neuroid,)."""
+    size: Floats = np.maximum(values.max((0, 1)), -values.min((0, 1)))
+    return size

@@ -283,3 +283,13 @@ def test_a_card_that_cannot_be_read_says_so(tmp_path):
     (tmp_path / "card.toml").mkdir()
     with pytest.raises(InputError, match=r"the card .* cannot be read"):
         read_card(tmp_path / "card.toml" / "..")
+
+
+@pytest.mark.parametrize("name", ["features", "features/"])
+def test_features_of_a_network_are_in_a_folder(name):
+    """Thingsvision's folder is named with or without a slash; other responses are one file."""
+    entry = {"file": name, "format": "thingsvision"}
+    card = {"schema": 1, "id": "net", "kind": "network", "part": {"all": {"responses": entry}}}
+    assert Card.model_validate(card).part["all"].responses.file == name
+    with pytest.raises(ValueError, match="responses is one file"):
+        Card.model_validate({**card, "part": {"all": {"responses": {"file": "features/"}}}})

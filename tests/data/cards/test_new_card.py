@@ -29,6 +29,13 @@ def place(tmp_path):
     return tmp_path / "lab IT!"
 
 
+def ragged():
+    """Neuroids × stimuli × repetitions, of which some stimuli had fewer."""
+    values = RATES.copy()
+    values[:, 2:, 2] = np.nan
+    return values
+
+
 def test_an_array_and_images(place):
     """Dims are told by the number of images; with a region nothing is left, and it loads."""
     np.save(place / "responses.npy", RATES[..., 0])
@@ -72,11 +79,12 @@ def test_a_file_of_matlab(place):
     from scipy.io import savemat
 
     names, areas = np.array(IDS, object), np.array(["V4"] * 3 + ["IT"] * 2, object)
-    savemat(place / "s.mat", {"data": {"rate": RATES, "names": names, "area": areas}, "fs": 1.0})
+    held = {"rate": ragged(), "names": names, "area": areas}
+    savemat(place / "s.mat", {"data": held, "fs": 1.0})
     assert write_card(place).missing == ()
     teacher = load_teacher(place)
     assert teacher.regions == ("V4", "IT")
-    assert teacher.assembly.shape == (24, 5)
+    assert teacher.assembly.shape == (18, 5)
 
 
 def test_tables_beside_the_array(place):
@@ -153,7 +161,7 @@ def test_images_in_a_folder(tmp_path):
         ((4, 5), {"stimulus": 8, "neuroid": 5}, ("?", "neuroid")),
         ((16, 5), {"stimulus": 8, "presentation": 16}, ("presentation", "neuroid")),
         ((5, 8, 3), {"stimulus": 8}, ("?", "stimulus", "?")),
-        ((5, 8, 3), {"stimulus": 8, "neuroid": 5}, ("neuroid", "stimulus", "repetition")),
+        ((5, 8, 3), {"stimulus": 8, "neuroid": 5}, ("neuroid", "stimulus", "?")),
         ((8, 5), {"stimulus": 8, "presentation": 8}, ("presentation", "neuroid")),
         ((4, 5), {}, ("?", "?")),
     ],
@@ -163,14 +171,99 @@ def test_dims_are_told_only_where_lengths_tell_them(shape, lengths, dims):
     assert guess_dims(shape, lengths) == dims
 
 
-def test_repetitions_are_told_by_what_was_not_shown(place):
-    """NaN for every neuroid is a repetition that was not shown."""
-    ragged = RATES.copy()
-    ragged[:, 2:, 2] = np.nan
-    assert guess_dims((5, 8, 3), {"stimulus": 8}, ragged) == ("neuroid", "stimulus", "repetition")
-    np.save(place / "raw.npy", ragged)
-    assert write_card(place, region="IT").missing == ()
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_repetitions_are_told_by_what_was_not_shown(place, suffix):
+    """NaN for every neuroid is a repetition that was not shown; the card says by what."""
+    dims = ("neuroid", "stimulus", "repetition")
+    assert guess_dims((5, 8, 3), {"stimulus": 8}, ragged()) == dims
+    assert guess_dims((5, 8, 3), {"stimulus": 8, "neuroid": 5}, ragged()) == dims
+    path = place / f"raw{suffix}"
+    np.save(path, ragged()) if suffix == ".npy" else np.savez(path, rates=ragged())
+    draft = write_card(place, region="IT")
+    assert draft.missing == ()
+    assert "repetition (NaN where a stimulus was shown less often)" in draft.text
     assert load_teacher(place).assembly.sizes["presentation"] == 8 * 2 + 2
+
+
+def test_time_bins_are_never_taken_for_repetitions(place):
+    """A dim of which nothing tells what it is stays a question, neuroids known or not."""
+    np.save(place / "psth.npy", RATES)
+    (place / "neurons.csv").write_text(
+        "neuroid_id,region\n" + "".join(f"n{k},V4\n" for k in range(5))
+    )
+    draft = write_card(place)
+    assert draft.missing == ("part.all.responses.dims",)
+    assert 'dims = ["neuroid", "stimulus", "?"]' in draft.text
+    assert "neuroid (as many as neurons.csv), stimulus (as many as images)" in draft.text
+    silent = RATES.copy()
+    silent[:, 3] = np.nan  # a stimulus that nobody answered says nothing of the third dim
+    silent[2, :] = np.nan  # nor does a neuroid that was never recorded
+    assert guess_dims((5, 8, 3), {"stimulus": 8, "neuroid": 5}, silent)[2] == "?"
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["integers", "fractions"])
+def test_a_csv_without_header(place, whole):
+    """Numbers alone, a first line of numbers among them, are an array."""
+    values = np.random.default_rng(0).integers(10, 99, (8, 5)) + (0 if whole else 0.25)
+    np.savetxt(place / "responses.csv", values, delimiter=",", fmt="%d" if whole else "%g")
+    assert write_card(place, region="IT").missing == ()
+    np.testing.assert_array_equal(load_teacher(place).assembly.values, values)
+
+
+def test_a_csv_with_older_names(place):
+    """A column image_id names the stimuli, in any order."""
+    rows = "".join(f"{name},{k},{k * 2}\n" for k, name in reversed(list(enumerate(IDS))))
+    (place / "responses.csv").write_text("image_id,n1,n2\n" + rows)
+    assert write_card(place, region="IT").missing == ()
+    teacher = load_teacher(place)
+    assert list(teacher.assembly["neuroid_id"].values) == ["n1", "n2"]
+    by_id = dict(zip(teacher.assembly.stimulus_id.values, teacher.assembly.values, strict=True))
+    assert by_id["im03"].tolist() == [3, 6]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "flagged"),
+    [
+        ("trial", [3, 1, 2, 5, 4, 8, 7, 6], True),
+        ("Block_nr", [1] * 8, True),
+        ("session", [2] * 8, True),
+        ("rep", [0, 1] * 4, True),
+        ("x", range(100, 108), True),
+        ("n3", [5, 2, 2, 8, 1, 0, 9, 3], False),
+        ("timid", [5, 2, 2, 8, 1, 0, 9, 3], False),
+    ],
+)
+def test_columns_that_look_like_bookkeeping(place, name, values, flagged):
+    """All columns are listed; what is called like bookkeeping, or counts up, is flagged."""
+    rows = "".join(
+        f"{i},{k * 7 % 8},{v}\n" for k, (i, v) in enumerate(zip(IDS, values, strict=True))
+    )
+    (place / "responses.csv").write_text(f"stimulus_id,n1,{name}\n{rows}")
+    text = draft_card(place, region="IT").text
+    assert f"its columns are 2 neuroids: n1, {name}." in text
+    assert (f"NO NEUROIDS? {name}:" in text) == flagged
+
+
+def test_a_csv_that_cannot_be_read_is_mentioned(place):
+    """Why it is passed over stands in the card."""
+    (place / "responses.csv").write_text("stimulus_id;a\nim00;1,5\n")
+    assert "# responses.csv is passed over: " in draft_card(place, "lab").text
+
+
+def test_places_that_cannot_be_are_one_sentence(tmp_path):
+    """Whatever the disk says against a folder is an error that names it."""
+    (tmp_path / "file").write_text("")
+    for place in (
+        "/proc/nope",
+        "/dev/null/x",
+        tmp_path / "file" / "x",
+        f"{tmp_path}/a\0b",
+        "x" * 5000,
+    ):
+        with pytest.raises(InputError, match="cannot be written in"):
+            write_card(place, "lab")
+        with pytest.raises(InputError, match="there is no folder"):
+            draft_card(place, "lab")
 
 
 def test_what_was_not_chosen_is_mentioned(place):

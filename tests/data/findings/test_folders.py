@@ -147,5 +147,37 @@ def test_order_of_names_that_is_not_that_of_numbers(tmp_path):
     names = [f"im{k}.png" for k in (1, 2, 10)]
     write_zip(folder / "images.zip", names)
     put(folder, "images", folder / "images.zip")
-    note = found(folder)[1]["order-of-names"]
-    assert (note.severity, note.place) == ("note", "2 stimuli: im10, im2")
+    warning = found(folder)[1]["order-of-names"]
+    assert (warning.severity, warning.place) == ("warning", "2 images: im10.png, im2.png")
+
+
+def test_no_fault_is_told_that_is_not_there(tmp_path):
+    """Labels selected, order by file name, text columns: only the wrong count is found."""
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    write_zip(folder / "i.zip", [f"im_{k:02d}.png" for k in range(24)])
+    rows = "".join(f"s{k:02d},{k % 2},0{k}\n" for k in range(24))
+    (folder / "s.csv").write_text("stimulus_id,cat,code\n" + rows)
+    np.save(folder / "r.npy", np.random.default_rng(0).poisson(5, (24, 20)).astype(float))
+    (folder / "card.toml").write_text(
+        'schema = 1\nid = "lab"\nkind = "recorded"\n[part.all]\n'
+        'responses = { file = "r.npy", select = { cat = "1" }, unit = "spikes/s" }\n'
+        'images = { file = "i.zip", order = "file name" }\n'
+        'stimuli = { file = "s.csv", text = ["cat"] }\n'
+        'neuroids = { region = "V4", subject = "A" }\ncounts = { neuroid = 21 }\n'
+    )
+    teacher, findings = load_and_find(folder)
+    assert teacher is None
+    errors = [finding for finding in findings if finding.severity == "error"]
+    assert [finding.rule for finding in errors] == ["load"]
+    assert "20 of neuroid" in errors[0].message
+
+
+def test_ids_are_compared_as_they_are_on_loading(lab):
+    """One image more than responses is one fault, though every id has a suffix."""
+    (lab / "responses.npy").unlink()
+    (lab / "responses.csv").write_text("stimulus_id,n1,n2\na.png,1,2\nb.png,3,5\n")
+    put(lab, "responses", lab / "responses.csv")
+    _, findings = load_and_find(lab)
+    places = {finding.place for finding in findings if finding.rule == "ids-unmatched"}
+    assert places == {"stimulus c"}

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+from PIL import Image
 
 from neurosage.data.assembly import assembly
+from neurosage.data.findings.image_rules import stimulus_findings
 from neurosage.data.findings.teachers import find
+from neurosage.data.images import FileImages
+from neurosage.data.stimuli import StimulusSet
 from neurosage.data.teacher import Teacher
 
 from .recordings import (
@@ -65,3 +70,40 @@ def test_sizes_and_ids():
     assert found["image-sizes"].severity == "note"
     assert "6×6 (2)" in found["image-sizes"].place
     assert found["ids-alike"].place == "2 stimuli: c, C"
+
+
+def files(folder, values, names):
+    """Findings in image files of the folder of which the first three are stimuli."""
+    for name, one in zip(names, values, strict=True):
+        Image.fromarray(one).save(folder / name)
+    source = FileImages(folder, names[:3])
+    table = pd.DataFrame({"stimulus_id": list("abc")})
+    stimuli = StimulusSet("set", table, source, 8.0)
+    few = stimuli.take(["c", "a"])
+    return {f.rule: f for f in stimulus_findings(stimuli)}, {
+        f.rule: f for f in stimulus_findings(few)
+    }
+
+
+def test_transparent_images_and_images_of_no_stimulus(tmp_path):
+    """Both are notes that count and name; what select left out is a stimulus all the same."""
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 256, (5, 6, 6, 4), dtype=np.uint8)
+    values[0, ..., 3] = 255
+    names = [f"{k}.png" for k in range(5)]
+    whole, few = files(tmp_path, values, names)
+    assert set(whole) == {"image-transparent", "image-of-no-stimulus"}
+    assert {found.severity for found in whole.values()} == {"note"}
+    assert whole["image-transparent"].place == "2 stimuli: b, c"
+    assert "(128, 128, 128)" in whole["image-transparent"].message
+    assert whole["image-of-no-stimulus"].place == "2 images: 3.png, 4.png"
+    assert few["image-of-no-stimulus"].place == "2 images: 3.png, 4.png"
+    assert few["image-transparent"].place == "stimulus c"
+
+
+def test_twelve_bits_in_sixteen_are_dark(tmp_path):
+    """White at 4095 of 65535 is nearly black: a warning."""
+    values = np.random.default_rng(0).integers(0, 4096, (3, 6, 6)).astype(np.uint16)
+    whole, _ = files(tmp_path, values, ["a.png", "b.png", "c.png"])
+    assert whole["images-dark"].severity == "warning"
+    assert "images-dark" not in files(tmp_path, values * 16, ["a.png", "b.png", "c.png"])[0]

@@ -83,6 +83,19 @@ def test_repetitions():
     assert ragged([1]) == {"no-repetitions": "note"}
 
 
+def test_a_neuroid_that_never_was_lacks_no_repetition():
+    """Its own finding says it; repetitions of the others are not called ragged for it."""
+
+    def never(values):
+        values[:, 0] = np.nan
+
+    def nobody(values):
+        values[:] = np.nan
+
+    assert rules(changed(never)) == {"neuroid-without-responses"}
+    assert "ragged-repetitions" not in rules(changed(nobody))
+
+
 def test_repetitions_numbered_twice():
     """Two presentations with one number are found."""
     responses = recorded()
@@ -90,25 +103,6 @@ def test_repetitions_numbered_twice():
     number[1] = 0
     found = response_findings(responses.assign_coords(repetition=("presentation", number)))
     assert only(found, "repetition-twice").place == "stimulus s000"
-
-
-def test_copied_trials_and_responses():
-    """A trial copied, or one stimulus' response given to another, is an error."""
-
-    def trial(values):
-        values[5] = values[4]
-
-    def response(values):
-        values[9] = values[100]
-
-    assert only(changed(trial), "copied-trial").place == "stimulus s001"
-    assert only(changed(response), "copied-response").severity == "error"
-
-
-def test_equal_responses_by_chance():
-    """A handful of neuroids with small counts give equal responses without being copies."""
-    found = response_findings(recorded(rate=1.5)[:, 8:14])
-    assert not {"copied-trial", "copied-response"} & rules(found)
 
 
 def timed(edges):

@@ -6,6 +6,7 @@ import contextlib
 import io
 import itertools
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -189,3 +190,43 @@ def test_any_damage_is_read_or_refused(file, data):
         path.write_bytes(content[:length])
         with contextlib.suppress(InputError):
             assert read(path, stimulus_id=IDS, region="V4").dims == ("presentation", "neuroid")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("stimulus_id;a;b\nx;1,5;2,5\n", "parted by ';'; save it with commas"),
+        ("1,5;2,5\n1,5;2,5\n", "parted by ';'; save it with commas"),
+        ('stimulus_id,a\nx,"1,5"\n', "'1,5' has a decimal comma; write 1.5"),
+        ("Stimulus_ID,a\nx,1\n", "rename 'Stimulus_ID', capitals count"),
+    ],
+    ids=["semicolons", "no header", "decimal commas", "capitals"],
+)
+def test_what_is_wrong_with_a_csv_is_what_is_said(tmp_path, text, message):
+    """Semicolons, decimal commas and other spellings of stimulus_id are each named."""
+    (tmp_path / "r.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / "r.csv", region="V4", stimulus_id=["x"])
+
+
+def test_older_tables_say_image_id(tmp_path):
+    """A column image_id is that of the stimuli where there is no stimulus_id."""
+    (tmp_path / "r.csv").write_text("image_id, n1\ny, 1\nx, 2\n")
+    a = read(tmp_path / "r.csv", region="V4", stimulus_id=["x", "y"])
+    assert list(a["stimulus_id"].values) == ["y", "x"]
+    assert list(a["neuroid_id"].values) == ["n1"]
+
+
+@pytest.mark.parametrize("name", ["r.npy", "r.npz"])
+def test_arrays_that_promise_more_than_there_is(tmp_path, name):
+    """A header that says a huge shape is refused before memory is taken."""
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        head, {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)}
+    )
+    (tmp_path / "r.npy").write_bytes(head.getvalue())
+    if name == "r.npz":
+        with zipfile.ZipFile(tmp_path / "r.npz", "w") as archive:
+            archive.write(tmp_path / "r.npy", "r.npy")
+    with pytest.raises(InputError, match="is cut off: it says shape"):
+        read(tmp_path / name, region="V4", stimulus_id=["x"])

@@ -13,6 +13,7 @@ import pytest
 import xarray as xr
 
 import neurosage as ns
+from neurosage.data.assembly import assembly as ns_assembly
 from neurosage.data.average import average_time
 from neurosage.data.formats import brainio, brainio_slabs
 from neurosage.data.hashes import hash_dataarray
@@ -455,3 +456,15 @@ def test_more_than_the_memory_is_refused_before_it_is_read(tmp_path, sizes, mess
                 file.createVariable(name, "i4", DIMS[dim], zlib=True)
     with pytest.raises(InputError, match=message):
         brainio.read(path, region="V4")
+
+
+def test_a_presentation_without_name_is_refused(tmp_path):
+    """An empty stimulus_id names nothing; the presentation can be left out."""
+    ids = ("presentation", np.array(["a", ""], object))
+    a = ns_assembly([[1.0], [2.0]], stimulus_id=["a", "b"], region="V4").assign_coords(
+        stimulus_id=ids
+    )
+    brainio.write(a, tmp_path / "a.nc", identifier="x")
+    with pytest.raises(InputError, match=r"1 of 2 presentations .* empty .*presentation 2"):
+        brainio.read(tmp_path / "a.nc")
+    assert brainio.read(tmp_path / "a.nc", select={"stimulus_id": "a"}).shape == (1, 1)

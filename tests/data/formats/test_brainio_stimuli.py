@@ -112,7 +112,7 @@ def test_images_are_found_by_name(tmp_path, table, names):
         ("a,b\n1,2\n", "no column 'stimulus_id'"),
         ("stimulus_id\na\na\n", "must be unique"),
         ("stimulus_id\na\nd\n", "1 of 2 stimuli have no image"),
-        ("stimulus_id,n\na\n", "has 1 cells, but the header names 2"),
+        ("stimulus_id,n\na\n", "row 2 of .* has 1 cells, but the first has 2"),
     ],
     ids=["empty", "no ids", "twice", "missing", "cut"],
 )

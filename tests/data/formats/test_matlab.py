@@ -354,7 +354,6 @@ def test_what_is_no_number_is_named(tmp_path, version):
     ("extra", "message"),
     [
         ({"region": None}, "does not say the region of its neuroids"),
-        ({"coordinates": {"region": "area"}}, "the region is given twice"),
         ({"coordinates": {"depth": "d"}}, "depth of .* has 5 values, which fit no dim"),
         ({"coordinates": {"depth": "r"}}, r"a coordinate is one list of numbers or text"),
         ({"stimulus_id": ["a"]}, "has 3 along stimulus, but there are 1 stimulus ids"),

@@ -95,8 +95,31 @@ def test_units_without_electrodes_need_a_region(tmp_path):
     assert set(read(path, coordinates=NAMED, window=(70, 170), region="V4")["region"].values) == {
         "V4"
     }
-    with pytest.raises(InputError, match="region is given twice"):
-        read(path, coordinates={**NAMED, "region": "quality"}, window=(70, 170), region="V4")
+    both = read(path, coordinates={**NAMED, "region": "quality"}, window=(70, 170), region="V4")
+    assert set(both["region"].values) == {"V4"}
+    assert "good" in both["region_as_stored"].values
+
+
+@pytest.mark.parametrize(
+    "select", [{"region": "V4"}, {"neuroid_id": "11"}, {"electrodes.location": "V4"}], ids=str
+)
+def test_select_by_our_names_or_columns(tmp_path, select):
+    """The region is the electrodes' location by either name; ids match as text."""
+    a = read(make(tmp_path / "r.nwb"), coordinates=NAMED, window=(70, 170), select=select)
+    assert set(a["region"].values) == {"V4"} or list(a["neuroid_id"].values) == ["11"]
+    assert a.sizes["neuroid"] == 1
+
+
+def test_select_of_neuroids_does_not_excuse_stimuli(tmp_path):
+    """Stimuli may be without a response only where presentations were left out."""
+    path = make(tmp_path / "r.nwb")
+    stimuli = list(
+        dict.fromkeys(read(path, coordinates=NAMED, window=(70, 170)).stimulus_id.values)
+    )
+    keys = {"coordinates": NAMED, "window": (70, 170), "stimulus_id": [*stimuli, "more"]}
+    with pytest.raises(InputError, match="1 have none"):
+        read(path, **keys, select={"region": "V4"})
+    assert read(path, **keys, select={"image": stimuli[0]}).sizes["presentation"]
 
 
 def test_a_unit_on_several_electrodes(tmp_path):

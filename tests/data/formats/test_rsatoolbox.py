@@ -287,7 +287,6 @@ def test_a_dataset_is_no_rdm(tmp_path):
     ("extra", "message"),
     [
         ({"coordinates": {"stimulus_id": "cond"}}, "unknown descriptor in .* 'cond'"),
-        ({"region": "V4"}, "region is given twice"),
         ({"stimulus_id": ["a", "b"]}, "responses to 3 stimuli, but 2 were shown"),
         ({"select": {"colour": 1}}, "unknown coordinate 'colour'"),
         ({"coordinates": {"site": "region"}}, "no channel_descriptor 'region'"),

@@ -73,7 +73,10 @@ def test_ragged_repetitions_and_provenance():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"recordings": 0}, "recordings must be at least 1, not 0"),
+        ({"recordings": 0}, "recordings must be a whole number of 1 or more, not 0"),
+        ({"recordings": 2.5}, "recordings must be a whole number of 1 or more, not 2.5"),
+        ({"seed": -1}, "seed must be a whole number of 0 or more, not -1"),
+        ({"sites": 0}, "sites must be a whole number of 1 or more, not 0"),
         ({"sites": 5}, "sites must be 1 to 4, the neuroids of 'V4', but is 5"),
         ({"repetitions": 0}, "whole number of 1 or more"),
         ({"distance": "corelation"}, "did you mean 'correlation'"),

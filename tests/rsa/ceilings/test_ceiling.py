@@ -64,7 +64,7 @@ def test_subject_ceilings_have_intervals_over_stimuli():
 def test_one_rdm_has_no_subject_ceiling(dims):
     """One subject is not estimable: never [1, 1]."""
     held = subjects(1) if dims == "with subject" else subjects(1).isel(subject=0, drop=True)
-    found = noise_ceiling(held, "subjects", resamples=10)
+    found = noise_ceiling(held, "subjects", resamples=20)
     assert np.isnan([found.lower[0], found.upper[0], found.lower_low[0]]).all()
     assert "RDMs of 1 subject;" in json.loads(found.attrs["not_estimable"])["IT"]
 
@@ -87,6 +87,41 @@ def test_responses_of_subjects_are_split_by_their_coordinate():
     upper = np.triu_indices(30, 1)
     expected = np.corrcoef(alone[0].values[upper], alone[1].values[upper])[0, 1]
     np.testing.assert_allclose(found.lower[0], expected, atol=1e-6)
+
+
+def test_responses_of_subjects_may_be_presentations():
+    """Coordinate ``subject`` on presentation makes an RDM each, of the same stimuli."""
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=(30, 4)) @ rng.normal(size=(4, 20))
+    ids = np.array([f"s{k}" for k in range(30)])
+    orders = [np.arange(30), rng.permutation(30), rng.permutation(30)]
+    parts = [true[rows] + rng.normal(size=true.shape) for rows in orders]
+    who = np.repeat(["a", "b", "c"], 30)
+    apart = assembly(
+        np.concatenate(parts),
+        stimulus_id=np.concatenate([ids[rows] for rows in orders]),
+        region="IT",
+        subject=("presentation", who),
+    )
+    beside = assembly(
+        np.concatenate(
+            [part[np.argsort(rows)] for part, rows in zip(parts, orders, strict=True)], 1
+        ),
+        stimulus_id=ids,
+        region="IT",
+        subject=("neuroid", np.repeat(["a", "b", "c"], 20)),
+    )
+    found, expected = (noise_ceiling(each, "subjects", resamples=20) for each in (apart, beside))
+    assert int(found.subjects[0]) == 3
+    for name in ("lower", "upper", "lower_low"):
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
+    with pytest.raises(InputError, match="subjects have different stimuli: one has 30"):
+        noise_ceiling(apart.isel(presentation=slice(0, 85)), "subjects")
+    apart.subject.values[:] = "a"
+    assert "1 subject;" in noise_ceiling(apart, "subjects").attrs["not_estimable"]
+    lacking = np.array(["a"] * 89 + [None], object)
+    with pytest.raises(InputError, match="1 of 90 presentations have no subject"):
+        noise_ceiling(apart.assign_coords(subject=("presentation", lacking)), "subjects")
 
 
 def repeated(noise, n=60, p=30, counts=5, seed=0):
@@ -146,5 +181,11 @@ def test_arguments_are_checked():
         noise_ceiling(subjects(), "animals")
     with pytest.raises(InputError, match="unknown comparison"):
         noise_ceiling(subjects(), "subjects", comparison="kendall")
+    with pytest.raises(InputError, match="splits must be a whole number of 1 or more, not -4"):
+        noise_ceiling(subjects(), "subjects", splits=-4)
+    with pytest.raises(InputError, match="resamples"):
+        noise_ceiling(subjects(), "subjects", resamples=-5, interval=None)
     with pytest.raises(InputError, match="'euclidean' distance"):
-        noise_ceiling(subjects().assign_attrs(distance="euclidean"), "subjects")
+        noise_ceiling(
+            subjects().assign_attrs(distance="euclidean"), "subjects", distance="correlation"
+        )

@@ -97,15 +97,24 @@ def test_rdms_can_be_corrected_by_responses():
     found = noise_corrected(rdms(model), brain, splits=3, resamples=20)
     again = noise_corrected(model, brain, splits=3, resamples=20)
     np.testing.assert_allclose(found.corrected, again.corrected, atol=1e-6)
-    with pytest.raises(InputError, match="only RDMs"):
+    with pytest.raises(InputError, match=r"b is the side whose noise.*RDMs only.*RDMs as a"):
         noise_corrected(brain, rdms(model))
+
+
+def test_swapped_sides_are_named():
+    """A second side without the repetitions that the first has looks swapped."""
+    model, brain = pair()
+    with pytest.raises(InputError, match=r"b is the side whose noise.*\(network, recording\)"):
+        noise_corrected(brain, model)
+    found = noise_corrected(brain, model, "sites", splits=3, resamples=20)
+    assert found.attrs["kind"] == "sites"
 
 
 def test_stimuli_are_matched_by_name():
     """Other stimuli are refused, with counts."""
     model, brain = pair()
     with pytest.raises(InputError, match="not of the same stimuli"):
-        noise_corrected(model.isel(presentation=slice(0, 50)), brain, resamples=10, splits=2)
+        noise_corrected(model.isel(presentation=slice(0, 50)), brain, resamples=20, splits=2)
 
 
 def test_a_few_resamples_without_reliability_keep_the_tail():

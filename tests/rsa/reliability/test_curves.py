@@ -11,6 +11,8 @@ from neurosage.data.assembly import assembly
 from neurosage.errors import InputError
 from neurosage.rsa.rdm import rdms
 from neurosage.rsa.reliability.curves import reliability_curve
+from neurosage.rsa.reliability.neuroids import reliability
+from neurosage.rsa.reliability.regions import rdm_reliability
 
 
 def recorded(n=150, p=48, counts=8, noise=2.0, dims=40, seed=0):
@@ -91,6 +93,40 @@ def test_without_repetitions_there_is_no_curve_over_them():
     assert np.isfinite(reliability_curve(made, "sites", splits=3).measured).any()
 
 
+def test_what_is_predicted_at_all_is_what_was_estimated():
+    """ρ is that of the same splits and seed, above 0 or not; below, nothing is extrapolated."""
+    made = recorded(n=40, counts=4, noise=4.0)
+    own = reliability(made, splits=3, seed=2)
+    found = reliability_curve(made, of="neuroids", sizes=[4, 8], splits=3, seed=2)
+    assert found.predicted[0, 0] == pytest.approx(float(own.median()), abs=1e-12)
+    for of in ("neuroids", "rdm"):
+        for seed in range(20):
+            noise = made.copy(data=np.random.default_rng(seed).normal(size=made.shape))
+            whole = reliability(noise, splits=2).median()
+            if of == "rdm":
+                whole = rdm_reliability(noise, splits=2, interval=None).reliability[0]
+            if whole < 0:
+                break
+        found = reliability_curve(noise, of=of, sizes=[1, 4, 8], splits=2)
+        assert found.predicted[0, 1] == pytest.approx(float(whole), abs=0.003)
+        assert float(whole) < found.predicted[0, 0] < 0
+        assert np.isnan(found.extrapolated[0, 2])
+        assert "nothing is extrapolated" in found.attrs["warnings"]
+
+
+def test_provenance_says_how_it_was_made():
+    """Kind, stimuli, what was dropped, backend, and what not to believe."""
+    made = recorded(n=20)
+    made.values[made.stimulus_id.values == "s3", 2] = np.nan
+    found = reliability_curve(made, sizes=[1, 2], splits=2, nan="drop-neuroid")
+    assert (found.attrs["kind"], found.attrs["n_stimuli"]) == ("trials", 20)
+    assert json.loads(found.attrs["dropped"]) == {"neuroids": ["V4.2"]}
+    assert found.attrs["backend"].startswith("numpy")
+    assert "overpredicts" in found.attrs["caution"]
+    assert reliability_curve(made, "sites", sizes=[6], splits=2,
+                             nan="drop-stimulus").attrs["n_stimuli"] == 19  # fmt: skip
+
+
 def test_arguments_are_checked():
     """What makes no curve is named."""
     made = recorded(n=20)
@@ -98,6 +134,10 @@ def test_arguments_are_checked():
         reliability_curve(made, "sites", "neuroids")
     with pytest.raises(InputError, match="sizes"):
         reliability_curve(made, sizes=[0, 2])
+    with pytest.raises(InputError, match=r"sizes must be a whole number of 1 or more, not 1\.7"):
+        reliability_curve(made, sizes=[1.7, 2.2])
+    with pytest.raises(InputError, match="splits must be a whole number"):
+        reliability_curve(made, of="neuroids", splits=2.5)
     with pytest.raises(InputError, match="unknown"):
         reliability_curve(made, "trials")
     with pytest.raises(InputError, match="only RDMs"):

@@ -81,6 +81,24 @@ def test_objects_are_drawn_whole(once):
     assert width > 1.3 * float((apart["high"] - apart["low"]).median())
 
 
+def test_groups_are_enough_and_all_labelled(repeated):
+    """A label too few, or groups too few to speak for others, is no certainty: refused."""
+    a = repeated(n=40, neuroids=2)
+    number = np.array([int(name[3:]) for name in a.stimulus_id.values])
+    for groups in (1, 2, 9):
+        few = a.assign_coords(object=("presentation", number % groups))
+        with pytest.raises(InputError, match=f"in {groups} group.* needs 10 or more"):
+            reliability(few, interval=0.95, by="object")
+    enough = a.assign_coords(object=("presentation", (number % 10).astype(object)))
+    assert np.isfinite(reliability(enough, interval=0.95, by="object", resamples=20)["low"]).all()
+    for missing in (None, np.nan):
+        enough.object.values[number == 7] = missing
+        with pytest.raises(InputError, match="1 of 40 stimuli have no 'object'"):
+            reliability(enough, interval=0.95, by="object")
+    with pytest.raises(InputError, match="20 or more, not 1"):
+        reliability(a, interval=0.95, resamples=1)
+
+
 def test_what_is_drawn_must_be_the_stimulus_own(repeated):
     """Coordinates that do not exist, or differ over repetitions, are refused by name."""
     a = repeated(n=10, neuroids=2)

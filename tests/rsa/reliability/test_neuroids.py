@@ -6,10 +6,13 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from neurosage.data.assembly import assembly
 from neurosage.errors import InputError
 from neurosage.rsa.reliability.neuroids import reliability, step_up
+from neurosage.rsa.reliability.selecting import select_reliable
 
 
 @pytest.mark.parametrize("method", ["variance", "split-half"])
@@ -42,6 +45,86 @@ def test_step_up_formulas():
     c = signal / np.sqrt((signal + noise / sizes[0]) * (signal + noise / sizes[1]))
     found = step_up(np.array([c]), *sizes, 7)
     np.testing.assert_allclose(found, signal / (signal + noise / 7))
+
+
+sizes = st.floats(0.5, 20)
+
+
+@settings(max_examples=300, deadline=None)
+@given(h1=sizes, h2=sizes, spare=st.floats(1.0, 3.0), seed=st.integers(0, 99))
+def test_stepped_up_is_never_above_one(h1, h2, spare, seed):
+    """Over all correlations and sizes it grows with the correlation, from -inf to 1."""
+    c = np.sort(np.r_[np.random.default_rng(seed).uniform(-1, 1, 50), -1, -1 + 1e-12, 0, 1])
+    found = step_up(c, h1, h2, spare * (h1 + h2))
+    assert not np.isnan(found).any()
+    assert (np.diff(found[found > -np.inf]) >= -1e-9 * np.abs(found[found > -np.inf][1:])).all()
+    assert (np.isinf(found) == (np.arange(len(c)) < np.isinf(found).sum())).all()
+    assert found[-1] == pytest.approx(spare * (h1 + h2) / (spare * (h1 + h2)), abs=1e-12)
+    assert found.max() <= 1
+    assert np.sign(found).tolist() == np.sign(c).tolist()
+    assert found[np.isfinite(found)].min() >= -1e6
+
+
+def test_poles_of_stepping_up():
+    """At -1 for equal halves of an even number; above it for halves of three at random."""
+    assert step_up(np.array([-1.0]), 4, 4, 8)[0] == -np.inf
+    found = step_up(np.array([-0.85, -0.8, -0.79]), 4 / 3, 4 / 3, 3)
+    assert np.isinf(found).tolist() == [True, True, False]
+    assert step_up(np.array([-0.9]), 1, 2, 3)[0] < -10  # Horst: one and two have it at -1
+
+
+@pytest.mark.parametrize("repetitions", [2, 3, 4, 5])
+@pytest.mark.parametrize("method", ["variance", "split-half", "internal-consistency"])
+def test_less_agreement_than_chance_is_not_estimable(repetitions, method):
+    """Responses whose stimulus mean was taken out: NaN with the reason, never 1, never JSON's
+    Infinity, and not selected."""
+    rng = np.random.default_rng(0)
+    v = rng.normal(size=(30, repetitions, 3))
+    v[:, :, :2] -= v[:, :, :2].mean(1, keepdims=True)
+    v[:, :, 2] += rng.normal(size=(30, 1))
+    v[:, :, 1] *= 1e-9
+    a = assembly(
+        v.reshape(-1, 3), stimulus_id=np.repeat([f"s{i}" for i in range(30)], repetitions),
+        region="V4",
+    )  # fmt: skip
+    how = {} if method == "internal-consistency" else {"interval": 0.95, "resamples": 50}
+    found = reliability(a, method, splits=10, **how)
+    values = found.values
+    if method != "internal-consistency" or repetitions % 2 == 0:
+        assert np.isnan(values).tolist() == [True, True, False]
+        reasons = json.loads(found.attrs["not_estimable"])
+        assert reasons == {"repetitions agree less than chance allows": 2}
+    assert not (values > 1).any()
+    assert "Infinity" not in "".join(str(each) for each in found.attrs.values())
+    for end in ("low", "high") if how else ():
+        assert np.isnan(found[end].values).tolist() == [True, True, False]
+    if method != "internal-consistency":
+        assert select_reliable(a, -10.0, method=method, trials="same")[1].kept == 1
+
+
+@pytest.mark.parametrize("method", ["variance", "split-half"])
+@pytest.mark.parametrize("n", [3, 4, 30])
+@pytest.mark.parametrize("high", [2, 3, 5])
+def test_noise_is_at_most_one_within_its_interval(method, n, high):
+    """Pure noise of few stimuli, ragged or not: low ≤ reliability ≤ high ≤ 1, or none at all."""
+    rng = np.random.default_rng(n + high)
+    counts = rng.integers(2, high + 1, n) if high == 5 else np.full(n, high)
+    a = assembly(
+        rng.normal(size=(counts.sum(), 400)),
+        stimulus_id=np.repeat([f"s{i}" for i in range(n)], counts),
+        region="V4",
+    )
+    found = reliability(a, method, 20, interval=0.1, resamples=40)
+    low, values, high = found["low"].values, found.values, found["high"].values
+    known = ~np.isnan(values)
+    assert known.mean() > 0.5
+    assert (np.isnan(low) == np.isnan(high)).all()
+    both = known & ~np.isnan(low)
+    assert (low[both] <= values[both]).all()
+    assert (values[both] <= high[both]).all()
+    assert np.isfinite(low[both]).all()
+    assert values[known].max() <= 1
+    assert not (high > 1).any()
 
 
 def test_nan_padding_equals_ragged_rows(repeated):
@@ -128,12 +211,19 @@ def test_bad_calls(repeated):
     a = repeated(n=10, neuroids=3)
     with pytest.raises(InputError, match="did you mean 'split-half'"):
         reliability(a, "splithalf")
-    with pytest.raises(InputError, match="at least 1"):
-        reliability(a, splits=0)
-    with pytest.raises(InputError, match="between 0 and 1"):
-        reliability(a, interval=95)
-    with pytest.raises(InputError, match="resamples must be at least 1"):
-        reliability(a, interval=0.95, resamples=0)
+    for method in ("split-half", "variance", "internal-consistency"):
+        for wrong, message in (
+            ({"splits": 0}, "splits must be a whole number of 1 or more, not 0"),
+            ({"splits": 2.5}, "splits must be a whole number of 1 or more, not 2.5"),
+            ({"splits": True}, "splits must be a whole number"),
+            ({"seed": -1}, "seed must be a whole number of 0 or more, not -1"),
+            ({"resamples": -5}, "resamples must be a whole number of 20 or more, not -5"),
+            ({"by": "nonsense"}, "unknown coordinate on presentation 'nonsense'"),
+            ({"interval": 95}, "between 0 and 1"),
+            ({"interval": "0.9"}, "between 0 and 1"),
+        ):
+            with pytest.raises(InputError, match=message):
+                reliability(a, method, **wrong)
     a.values[0, 1] = np.inf
     with pytest.raises(InputError, match=r"infinite for neuroids \['V4.1'\]"):
         reliability(a)

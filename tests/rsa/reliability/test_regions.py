@@ -9,10 +9,13 @@ import pytest
 
 from neurosage.data.assembly import assembly, select
 from neurosage.errors import InputError
+from neurosage.rsa.presentations import Repeated
 from neurosage.rsa.rdm import rdms
 from neurosage.rsa.reliability.horst import step_up
 from neurosage.rsa.reliability.rdm_halves import DISTANCES, square_rdm
 from neurosage.rsa.reliability.regions import rdm_reliability
+from neurosage.rsa.reliability.splits import halves
+from neurosage.rsa.reliability.subsets import taken
 
 
 def recorded(n=60, p=40, counts=6, noise=1.0, seed=0, dims=5):
@@ -106,24 +109,28 @@ def test_every_combination_is_estimated(distance, kind, comparison):
     how = {"distance": distance, "comparison": comparison, "splits": 5, "resamples": 50}
     found = rdm_reliability(made, kind, **how)
     assert 0 < value(found) < 1
-    assert value(found, "low") < value(found, "high")
+    assert value(found, "low") < value(found) < value(found, "high") <= 1
     assert (found.attrs["kind"], found.attrs["not_estimable"]) == (kind, "{}")
 
 
 def test_intervals_cover_what_more_stimuli_would_give():
-    """The bootstrap over stimuli has about the spread of new draws of the stimuli."""
+    """The bootstrap over stimuli has the spread of new draws of the stimuli, and covers."""
     wide, _ = recorded(n=600, p=30, counts=4, noise=1.5)
+    truth = value(rdm_reliability(wide, splits=20, interval=None))
     rng = np.random.default_rng(0)
     names = np.array([f"s{k}" for k in range(600)])
-    points, widths = [], []
-    for k in range(10):
-        chosen = set(rng.permutation(names)[:80])
-        rows = np.flatnonzero([name in chosen for name in wide.stimulus_id.values])
-        part = wide.isel(presentation=rows)
-        found = rdm_reliability(part, "trials", splits=5, resamples=200, seed=k)
-        points.append(value(found))
-        widths.append(value(found, "high") - value(found, "low"))
-    assert 0.5 < np.mean(widths) / (2 * 1.96 * np.std(points, ddof=1)) < 1.7
+    points, widths, covered = [], [], []
+    for k in range(60):
+        chosen = rng.permutation(names)[:60]
+        part = wide.isel(presentation=np.isin(wide.stimulus_id.values.astype(str), chosen))
+        found = rdm_reliability(part, "trials", splits=5, resamples=100, seed=k)
+        low, point, high = (value(found, name) for name in ("low", "reliability", "high"))
+        points.append(point)
+        widths.append(high - low)
+        covered.append(low <= truth <= high)
+    assert 0.8 < np.mean(widths) / (2 * 1.96 * np.std(points, ddof=1)) < 1.2
+    assert 0.85 < np.mean(covered) < 1
+    assert np.mean(points) == pytest.approx(truth, abs=0.02)
 
 
 def test_the_same_seed_gives_the_same_numbers():
@@ -175,10 +182,19 @@ def test_sessions_are_split_within():
     values[:120, :20], values[120:, 20:] = one.values, other.values
     names = np.r_[one.stimulus_id.values, other.stimulus_id.values]
     both = assembly(values, stimulus_id=names, region="V4")
-    found = rdm_reliability(both, "trials", splits=10, interval=None)
-    alone = rdm_reliability(one, "trials", splits=10, interval=None)
+    held = Repeated(both).region("V4")
+    for mask in halves(held.strata, 10, 0):
+        assert (taken(held, mask).counts == 2).all()
+    found = rdm_reliability(both, "trials", splits=20, interval=None)
     assert value(found, "stimuli_used") == 30
-    assert abs(value(found) - value(alone)) < 0.2
+    rows = [np.argsort(each.stimulus_id.values, kind="stable") for each in (one, other)]
+    together = assembly(
+        np.concatenate([one.values[rows[0]], other.values[rows[1]]], axis=1),
+        stimulus_id=one.stimulus_id.values[rows[0]],
+        region="V4",
+    )
+    expected = rdm_reliability(together, "trials", splits=20, interval=None)
+    assert value(found) == pytest.approx(value(expected), abs=0.02)
 
 
 def test_missing_cells_follow_the_policy():
@@ -222,9 +238,9 @@ def test_noise_alone_is_reported_as_it_is():
 
 
 def test_unreliable_neuroids_call_for_crossnobis(caplog):
-    """Plain distances of low-reliability neuroids are warned of, in attrs and the log."""
+    """Euclidean distances of low-reliability neuroids are warned of, in attrs and the log."""
     made, _ = recorded(noise=5.0, counts=3)
-    found = rdm_reliability(made, splits=3, interval=None)
+    found = rdm_reliability(made, splits=3, interval=None, distance="euclidean")
     assert "crossnobis" in found.attrs["warnings"]
     assert "crossnobis" in caplog.text
     found = rdm_reliability(made, "sites", splits=3, interval=None)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from neurosage.data.assembly import assembly
+from neurosage.data.stimuli import StimulusSet
+from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
 from neurosage.rsa.reliability.neuroids import reliability
 from neurosage.rsa.reliability.selecting import select_reliable
@@ -17,13 +20,56 @@ def test_other_trials_do_not_flatter(repeated):
     """Of equal neuroids, those chosen are no better on other trials, but seem so on the same."""
     a = repeated(n=60, neuroids=300, low=8, high=8, noise=8.0)
     true_of_half = 4 / (4 + 8.0)
-    kept, selection = select_reliable(a, 0.4, method="variance")
+    # Of all trials 4/7, which is .4 of half of them.
+    kept, selection = select_reliable(a, 4 / 7, method="variance")
     assert 20 < selection.kept < 280
     assert float(selection.reliability.mean()) == pytest.approx(true_of_half, abs=0.04)
-    best = selection.chosen_by.values[selection.chosen_by.values >= 0.4]
-    assert best.mean() > true_of_half + 0.08
+    best = selection.chosen_by.values[selection.chosen_by.values >= 4 / 7]
+    assert best.mean() > 8 / (8 + 8.0) + 0.08
+    assert float(selection.reliability.of_all_trials.mean()) == pytest.approx(0.5, abs=0.04)
     assert not selection.inflated
     assert "inflated" not in kept.attrs
+
+
+@pytest.mark.parametrize("low", [8, 4])
+def test_a_threshold_means_the_same_with_either_trials(repeated, low):
+    """What other trials choose by is stepped up to all, so it agrees with all trials' own."""
+    a = repeated(n=300, neuroids=60, low=low, high=8, noise=4.0)
+    found = {trials: select_reliable(a, 0.1, trials=trials)[1] for trials in ("other", "same")}
+    means = {trials: float(each.chosen_by.mean()) for trials, each in found.items()}
+    assert means["other"] == pytest.approx(means["same"], abs=0.02)
+    assert found["other"].chosen_by.attrs["target"].endswith("stepped up from half of them")
+    assert "stepped up" in str(found["other"])
+    assert "stepped up" not in str(found["same"])
+    table = found["other"].to_frame()
+    assert float(table.median_of_kept.iloc[0]) == pytest.approx(means["same"], abs=0.02)
+
+
+@pytest.mark.parametrize("trials", ["other", "same"])
+def test_a_teacher_stays_a_teacher(repeated, trials):
+    """With its normalisation and stimuli, the mark in its id, and no card."""
+    a = repeated(n=20, neuroids=8, low=4, high=4, noise=1.0)
+    a.values[:, 0] = np.random.default_rng(0).normal(size=len(a))
+    lost = assembly(
+        np.concatenate([a.values, np.full((1, 8), np.nan)]),
+        stimulus_id=[*a["stimulus_id"].values, "silent"],
+        region="V4",
+    )
+    ids = list(dict.fromkeys(lost["stimulus_id"].values))
+    images = np.zeros((len(ids), 2, 2, 3), np.uint8)
+    shown = StimulusSet("s", pd.DataFrame({"stimulus_id": ids}), images)
+    given = Teacher(
+        "lab/one", shown, lost.assign_attrs(repetitions="4"), normalise="zscore", kind="simulated"
+    )
+    kept, _ = select_reliable(given, 0.3, trials=trials)
+    assert isinstance(kept, Teacher)
+    assert (kept.normalise, kept.kind, kept.card) == ("zscore", "simulated", None)
+    assert kept.id == "lab/one-reliable"
+    assert ("repetitions 4" if trials == "same" else "2 repetitions") in repr(kept)
+    assert len(kept.stimuli) == (20 if trials == "other" else 21)
+    assert kept.assembly is not None
+    same, _ = select_reliable(given.assembly, 0.3, trials=trials)
+    assert kept.assembly.identical(same)
 
 
 def test_halves_share_no_trials(repeated):
