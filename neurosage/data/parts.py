@@ -12,6 +12,7 @@ import xarray as xr
 
 from neurosage.data.cards.card import Card, FileEntry, Part
 from neurosage.data.fetch import locate
+from neurosage.data.image_order import by_number
 from neurosage.data.images import FileImages
 from neurosage.data.responses import Described, read_responses
 from neurosage.data.stimulus_files import match_images, ordered_images, read_stimulus_table
@@ -94,7 +95,7 @@ def shown(place: Place) -> tuple[pd.DataFrame, str]:
         )
     if part.stimuli is not None:
         return read_stimulus_table(place.path(part.stimuli), text=part.stimuli.text), ""
-    names = FileImages(place.path(part.images)).names
+    names = _sorted(place.path(part.images), part.images).names
     prefix = f"{place.name}/" if len(card.part) > 1 else ""
     table = pd.DataFrame({"stimulus_id": [prefix + stem for stem in _stems(names)]})
     return table.assign(file=list(names)), prefix
@@ -124,10 +125,15 @@ def pictured(place: Place, table: pd.DataFrame) -> FileImages:
     assert part.images is not None  # held by shown
     path = place.path(part.images)
     if part.stimuli is None:
-        return FileImages(path)
-    if part.images.order == "file name":
-        return ordered_images(table, path)
+        return _sorted(path, part.images)
+    if part.images.order in ("file name", "number"):
+        return ordered_images(table, path, part.images.order)
     return match_images(table, path)
+
+
+def _sorted(path: Path, entry: FileEntry) -> FileImages:
+    images = FileImages(path)
+    return FileImages(path, by_number(images.names)) if entry.order == "number" else images
 
 
 def answered(place: Place, table: pd.DataFrame, known: Described) -> xr.DataArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
@@ -21,6 +21,7 @@ from neurosage.data.cards.entries import FileEntry, Format
 from neurosage.data.csv_rows import no_stimuli, stimulus_column
 from neurosage.data.formats.matching import as_ids_too, match_ids
 from neurosage.data.formats.regions import AS_STORED
+from neurosage.data.numbered import name_by_number, numbers_of, select_by_number
 from neurosage.data.side_tables import (
     UNNAMED,
     beside_neuroids,
@@ -86,6 +87,8 @@ def read_responses(entry: FileEntry, path: Path, described: Described) -> xr.Dat
     InputError
         If the card's keys are not the format's, or tables, stimuli and responses do not match.
     """
+    if entry.index is not None:
+        return _by_number(entry, path, described, entry.index)
     read = _reader(entry, "read", "responses")
     given = {key: value for key in KEYS if (value := getattr(entry, key))}
     wanted = given.pop("select", {})
@@ -101,6 +104,15 @@ def read_responses(entry: FileEntry, path: Path, described: Described) -> xr.Dat
         given.setdefault("dims", ("presentation", "neuroid"))
     responses = _with_tables(_read(read, path, given), described, some=bool(early))
     responses = _finish(responses, entry, {**later.pop("select", {}), **chosen}, later)
+    return _prefixed(responses, described, {"stimulus_id": "presentation"})
+
+
+def _by_number(entry: FileEntry, path: Path, described: Described, first: int) -> xr.DataArray:
+    named = numbers_of(described.stimulus_id, first, described.owner)
+    chosen = select_by_number(entry.select, named)
+    counted = replace(described, stimulus_id=list(named), prefix="")
+    plain = entry.model_copy(update={"index": None, "select": chosen})
+    responses = name_by_number(read_responses(plain, path, counted), named)
     return _prefixed(responses, described, {"stimulus_id": "presentation"})
 
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from neurosage.data.csv_rows import no_stimuli, stimulus_column
+from neurosage.data.image_order import by_number
 from neurosage.data.images import SUFFIXES, FileImages, is_image, list_images
 from neurosage.data.tables import read_table
 from neurosage.errors import InputError
@@ -94,7 +95,7 @@ def match_images(table: pd.DataFrame, path: Path) -> FileImages:
     return FileImages(path, _complete(ids, _by_name(ids, present), path, present))
 
 
-def ordered_images(table: pd.DataFrame, path: Path) -> FileImages:
+def ordered_images(table: pd.DataFrame, path: Path, order: str = "file name") -> FileImages:
     """Take the k-th image by sorted name for the k-th row, where no name says otherwise.
 
     Parameters
@@ -103,6 +104,8 @@ def ordered_images(table: pd.DataFrame, path: Path) -> FileImages:
         From `read_stimulus_table`.
     path : Path
         A folder or a zip file, with as many images.
+    order : {"file name", "number"}
+        Letter by letter, or with numbers in names as numbers.
 
     Returns
     -------
@@ -115,10 +118,12 @@ def ordered_images(table: pd.DataFrame, path: Path) -> FileImages:
         If numbers differ, or the table names the images in another order.
     """
     images = FileImages(path)
+    if order == "number":
+        images = FileImages(path, by_number(images.names))
     if len(images) != len(table):
         raise InputError(
             f"{path} holds {len(images)} images (first: {list(images.names[:3])}), but the table "
-            f"of stimuli has {len(table)} rows; with order = 'file name' the k-th image is the "
+            f"of stimuli has {len(table)} rows; with order = {order!r} the k-th image is the "
             "k-th row."
         )
     for column in [name for name in (*FILES, "stimulus_id") if name in table.columns]:
@@ -128,7 +133,7 @@ def ordered_images(table: pd.DataFrame, path: Path) -> FileImages:
         if wrong := [(n, image) for n, image in pairs if found.get(n, image) != image]:
             name, image = wrong[0]
             raise InputError(
-                f"order = 'file name' gives {len(wrong)} of {len(names)} stimuli another image "
+                f"order = {order!r} gives {len(wrong)} of {len(names)} stimuli another image "
                 f"than the column {column!r} names (first: {image!r} for {name!r}); leave order "
                 "out, so that images are matched by name, or mend the table."
             )

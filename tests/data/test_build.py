@@ -295,3 +295,55 @@ def test_names_that_differ_only_in_folder_or_suffix_stay_apart(lab):
     card = replace_file(lab, "images.zip")
     ids = list(build_stimuli(card, lab).stimulus_ids)
     assert ids == ["x/a.png", "y/a.jpg", "y/a.png"]
+
+
+# ---- which image is which ----------------------------------------------------------------
+
+
+def test_images_in_the_order_of_the_numbers_in_their_names(tmp_path):
+    """order = "number": im_2 comes before im_10, with or without a table of stimuli."""
+    names = [f"im_{k + 1}.png" for k in range(10)]
+    write_zip(tmp_path / "images.zip", names)
+    np.save(tmp_path / "responses.npy", np.arange(20.0).reshape(2, 10))
+    by_name = build(tmp_path, RESPONSES, ZIP, IT)
+    assert list(by_name.stimuli.stimulus_ids[:3]) == ["im_1", "im_10", "im_2"]
+    images = 'images = { file = "images.zip", order = "number" }'
+    counted = build(tmp_path, RESPONSES, images, IT)
+    assert list(counted.stimuli.stimulus_ids) == [f"im_{k + 1}" for k in range(10)]
+    assert counted.assembly.sel(presentation=9)["stimulus_id"].item() == "im_10"
+    np.testing.assert_array_equal(counted.stimuli.image(9), by_name.stimuli.image(1))
+    rows = "stimulus_id\n" + "".join(f"s{k}\n" for k in range(10))
+    lines = (RESPONSES, images, IT, 'stimuli = { file = "stimuli.csv" }')
+    tabled = build(tmp_path, *lines, stimuli=rows)
+    np.testing.assert_array_equal(tabled.stimuli.image(9), by_name.stimuli.image(1))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_numbers_mean_images_in_order_where_the_card_says_so(bare, first):
+    """index: the number of the first image; other numbers, or no index, are refused."""
+    from scipy.io import savemat
+
+    shown = np.array([2, 0, 1, 2, 1, 0])
+    savemat(bare / "s.mat", {"rate": np.arange(12.0).reshape(2, 6), "image": shown + first})
+    said = 'file = "s.mat", format = "matlab", key = "rate", dims = ["neuroid", "presentation"]'
+    coordinates = 'coordinates = { stimulus_id = "image" }'
+    entry = f"responses = {{ {said}, {coordinates}, index = {first} }}"
+    found = build(bare, entry, ZIP, IT).assembly
+    assert list(found["stimulus_id"].values) == [list("abc")[k] for k in shown]
+    np.testing.assert_array_equal(found.values[:, 0], np.arange(6.0))
+    with pytest.raises(InputError, match="index = 1"):
+        build(bare, f"responses = {{ {said}, {coordinates} }}", ZIP, IT)
+    with pytest.raises(InputError, match="were not shown"):
+        build(bare, entry.replace(f"index = {first}", f"index = {1 - first}"), ZIP, IT)
+    with pytest.raises(InputError, match=r"name the stimulus of each presentation, coordinates = "):
+        build(bare, f"responses = {{ {said} }}", ZIP, IT)
+
+
+def test_numbers_of_images_in_a_table_of_presentations_and_selected(bare):
+    """The table may number them too; what is selected is named by the stimuli's ids."""
+    np.save(bare / "responses.npy", np.arange(8.0).reshape(4, 2))
+    keep = 'select = { stimulus_id = ["a", "c"] }, index = 1'
+    lines = (f'responses = {{ file = "responses.npy", {keep} }}', ZIP, IT)
+    lines += ('presentation_table = { file = "shown.csv" }',)
+    found = build(bare, *lines, shown="stimulus_id\n2\n1\n3\n1\n").assembly
+    assert list(found["stimulus_id"].values) == ["a", "c", "a"]

@@ -13,7 +13,7 @@ HASH = r"^(sha256:[0-9a-f]{64}|sha1:[0-9a-f]{40})$"
 FILE_KEYS = ("responses", "images", "stimuli", "neuroid_table", "presentation_table", "rdms")
 Dim = Literal["neuroid", "stimulus", "repetition", "presentation", "time_bin"]
 Format = Literal["arrays", "brainio", "matlab", "nwb", "rsatoolbox", "thingsvision", "netcdf"]
-Order = Literal["file name", "table"]
+Order = Literal["file name", "number", "table"]
 Scalar = str | int | float | bool
 
 
@@ -56,9 +56,13 @@ class FileEntry(Strict):
         Of the values, such as ``"spikes / 100 ms"``.
     text : tuple of str
         Columns of a table that are text though they look like numbers.
-    order : {"file name", "table"}, optional
-        How images are ordered: the k-th by sorted name is the k-th stimulus, or each is
-        named by the table ``stimuli``; the table where there is one, if omitted.
+    order : {"file name", "number", "table"}, optional
+        How images are ordered: the k-th by sorted name is the k-th stimulus, letter by
+        letter or with numbers in names as numbers, or each is named by the table
+        ``stimuli``; the table where there is one, if omitted, else ``"file name"``.
+    index : {0, 1}, optional
+        Responses whose ids are numbers mean the images in their order, the first of
+        which is this one.
     """
 
     file: str
@@ -74,6 +78,7 @@ class FileEntry(Strict):
     unit: str | None = None
     text: tuple[str, ...] = ()
     order: Order | None = None
+    index: Literal[0, 1] | None = None
 
     @field_validator("file")
     @classmethod

@@ -11,7 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from neurosage.data.cards.arrays_found import ArrayFound, arrays_in, guess_dims
+from neurosage.data.cards.array_guesses import ArrayFound, guess_dims
+from neurosage.data.cards.arrays_found import arrays_in
+from neurosage.data.cards.unused_files import why_no_table, why_unused
 from neurosage.data.csv_rows import IDS
 from neurosage.data.images import is_image, list_images
 from neurosage.data.stimulus_files import FILES
@@ -56,7 +58,7 @@ class Contents:
     refused : list of str
         Files that hold pickles, which are never read.
     unread : dict of str to str
-        CSV file → why it is passed over.
+        File → why it is passed over, and what it lacks.
     """
 
     folder: Path
@@ -106,7 +108,9 @@ def look_into(folder: Path) -> Contents:
         elif path.suffix.lower() in (".pkl", ".pickle", ".p"):
             found.refused.append(path.name)
     for path in filter(Path.is_file, files):
-        arrays += arrays_in(path, found.lengths)
+        arrays += (held := arrays_in(path, found.lengths))
+        if not held and (why := why_unused(path)):
+            found.unread[path.name] = why
     found.responses.extend(sorted(arrays, key=lambda one: "?" in str(one.keys)))
     return found
 
@@ -142,6 +146,8 @@ def _table(path: Path, found: Contents) -> Iterator[ArrayFound]:
         dim = {"stimuli": "stimulus", "neuroid_table": "neuroid"}.get(kind, "presentation")
         found.lengths[dim] = len(table)
         found.columns[kind] = list(table.columns)
+    else:
+        found.unread[path.name] = why_no_table(table)
 
 
 def _kind(path: Path, table: pd.DataFrame) -> str:
@@ -185,7 +191,7 @@ def _without_header(path: Path, found: Contents, reason: str) -> Iterator[ArrayF
         values = pd.read_csv(path, header=None).to_numpy(dtype=float)
     except Exception as error:  # pandas raises what its parser trips over
         log.info("%s is passed over: %s, %s", path, reason, error)
-        found.unread[path.name] = reason
+        found.unread[path.name] = reason.rstrip(".")
         return
     dims = guess_dims(values.shape, found.lengths)
     yield ArrayFound(path, "arrays", values.shape, {"dims": dims})

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neurosage.data.cards.arrays_found import UNKNOWN, ArrayFound
+from neurosage.data.cards.array_guesses import UNKNOWN, ArrayFound
 from neurosage.data.cards.card import NAME
+from neurosage.data.cards.draft_images import file_entry, image_lines
 from neurosage.data.cards.folder_contents import Contents, look_into
 from neurosage.data.cards.questions import unfinished
-from neurosage.data.cards.text import line, to_toml
-from neurosage.data.hashes import hash_file
+from neurosage.data.cards.text import line
 from neurosage.errors import InputError
 
 HEAD = """\
@@ -97,7 +97,9 @@ def draft_card(folder: str | Path, id: str | None = None, *, region: str | None 
         found = look_into(place)
     kind = "rdm" if {one.what for one in found.responses} == {"rdms"} else "recorded"
     top = [line("schema", 1), line("id", name), f"{line('kind', kind)}{KINDS}"]
-    text = "\n".join([HEAD, *top, ABOUT, "[part.all]", *_part(found, region), LESS_KNOWN])
+    text = "\n".join(
+        [HEAD, *top, ABOUT, "[part.all]", *map(_printable, _part(found, region)), LESS_KNOWN]
+    )
     return Draft(text, unfinished(tomllib.loads(text)))
 
 
@@ -184,11 +186,16 @@ def _name(folder: Path) -> str:
     return folder.resolve().name.strip()
 
 
+def _printable(text: str) -> str:
+    """A name or an error in a comment may hold anything, which TOML refuses."""
+    return re.sub(r"[^\x20-\x7e\xa0-\uffff]", "?", text) if text.startswith("#") else text
+
+
 def _part(found: Contents, region: str | None) -> Iterator[str]:
-    yield from _images(found)
-    for key, file in found.tables.items():
-        yield line(key, _file(found.folder / file))
     chosen = next((one for one in found.responses if one.what == "responses"), None)
+    yield from image_lines(found, chosen)
+    for key, file in found.tables.items():
+        yield line(key, file_entry(found.folder / file))
     rdms = next((one for one in found.responses if one.what == "rdms"), None)
     if chosen is None and rdms is not None:
         yield from _described(rdms, found, "RDMs")
@@ -198,27 +205,9 @@ def _part(found: Contents, region: str | None) -> Iterator[str]:
     yield from _counts(chosen, found)
 
 
-def _images(found: Contents) -> Iterator[str]:
-    if not found.images:
-        yield '# A zip file of images, or a folder, such as "images/".'
-        yield line("images", {"file": UNKNOWN})
-        return
-    (name, files), *others = found.images.items()
-    order = (
-        "each is matched to its row of the table of stimuli by name."
-        if "stimuli" in found.tables
-        else "sorted by file name: the k-th is the k-th stimulus."
-    )
-    yield f"# {len(files)} images, {_some(files)}: {order}"
-    if others:
-        yield f"# Images are also in {', '.join(to_toml(one) for one, _ in others)}."
-    folder = name.endswith("/")
-    yield line("images", {"file": name} if folder else _file(found.folder / name))
-
-
 def _responses(chosen: ArrayFound | None, found: Contents) -> Iterator[str]:
     for name, reason in found.unread.items():
-        yield f"# {name} is passed over: {' '.join(reason.split())}"
+        yield f"# {name} is passed over: {' '.join(reason.split())}."
     if found.refused:
         yield f"# {', '.join(found.refused)}: pickles are never read; save arrays by numpy.save."
     if chosen is None:
@@ -248,7 +237,12 @@ def _described(chosen: ArrayFound, found: Contents, what: str) -> Iterator[str]:
     if chosen.what == "responses" and "unit" not in chosen.keys:
         yield '# Their unit may be added: unit = "spikes / 100 ms".'
     keys = {key: _placeholder(value) for key, value in chosen.keys.items()}
-    entry = {**_file(chosen.path), "format": chosen.format, **keys}
+    beside = dict(keys.get("coordinates", {}))
+    if found.region and (own := beside.pop("region", None)):
+        table = found.tables["neuroid_table"]
+        yield f"# {own} in it says regions, too; those of {table} are taken."
+        keys = {k: v for k, v in {**keys, "coordinates": beside}.items() if v or k == "index"}
+    entry = {**file_entry(chosen.path), "format": chosen.format, **keys}
     yield line("responses" if chosen.what == "responses" else "rdms", entry)
 
 
@@ -258,6 +252,11 @@ def _told(chosen: ArrayFound, found: Contents) -> Iterator[str]:
     ways = {"neuroid": "the other dim", "repetition": "NaN where a stimulus was shown less often"}
     if len(chosen.shape) > 2:
         ways["neuroid"] = "all of them NaN at once, or none"
+    beside = chosen.keys.get("coordinates", {})
+    if "index" in chosen.keys:
+        ways["presentation"] = f"as many as {beside['stimulus_id']}"
+    if "region" in beside:
+        ways["neuroid"] = f"as many as {beside['region']}"
     ways |= {dim: f"as many as {file}" for dim, file in {"stimulus": "images", **counted}.items()}
     dims = [dim for dim in chosen.keys.get("dims", ()) if dim != UNKNOWN]
     if told := [f"{dim} ({ways[dim]})" for dim in dims if dim in ways]:
@@ -290,11 +289,3 @@ def _counts(chosen: ArrayFound | None, found: Contents) -> Iterator[str]:
         counts |= {dim: sizes[dim] for dim in ("neuroid",) if dim in sizes}
     if counts:
         yield line("counts", {dim: counts[dim] for dim in ("neuroid", "stimulus") if dim in counts})
-
-
-def _file(path: Path) -> dict[str, Any]:
-    return {"file": path.name, "hash": f"sha256:{hash_file(path)}", "size": path.stat().st_size}
-
-
-def _some(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"

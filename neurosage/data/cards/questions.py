@@ -8,7 +8,7 @@ from typing import Any
 from neurosage.data.cards.entries import FILE_KEYS
 
 ASKED = {  # what a draft may leave open
-    **dict.fromkeys(FILE_KEYS, ("file", "key", "dims", "coordinates")),
+    **dict.fromkeys(FILE_KEYS, ("file", "key", "dims", "coordinates", "order", "unit")),
     "neuroids": ("region",),
 }
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 import pandas as pd
 
-from neurosage.data.cards.card import Card, FileEntry
+from neurosage.data.cards.card import Card, FileEntry, Part
 from neurosage.data.findings.finding import Finding, listed
 from neurosage.data.findings.neuroid_rules import Examined
+from neurosage.data.image_order import moved
 from neurosage.data.stimuli import StimulusSet
 
-DIGITS = 20  # more than numbers in names have
 SAID = {
     "licence": "who may use it",
     "cite": "what to cite",
@@ -116,34 +115,34 @@ def order_findings(card: Card, part: str, stimuli: StimulusSet) -> Iterator[Find
     Yields
     ------
     Finding
-        Where responses have no ids and belong to images by their order.
+        Where responses belong to images by their order, and the card does not say which.
     """
     chosen = card.part[part]
-    by_name = chosen.stimuli is None and chosen.presentation_table is None
-    plain = chosen.responses is not None and chosen.responses.format in ("arrays", "matlab")
-    if not (by_name and plain and not (chosen.responses and chosen.responses.coordinates)):
+    if not _by_order(chosen) or chosen.images is None or chosen.images.order is not None:
         return
     names = [str(name) for name in stimuli.table.get("file", pd.Series(stimuli.stimulus_ids))]
-    natural = sorted(names, key=_natural)
-    if natural == names:
+    if not (differ := moved(names)):
         return
-    at = next(
-        k for k, (name, other) in enumerate(zip(names, natural, strict=True)) if name != other
-    )
+    _, plain, number = differ[0]
     yield Finding(
         "order-of-names",
         "warning",
-        listed("images", [names[at], natural[at]]),
-        f"Responses belong to images by the order of file names, in which {names[at]} comes before "
-        f"{natural[at]}; by their numbers it does not.",
-        "Make sure that the responses were saved in the order of names, letter by letter; else "
-        "give the ids in the order of responses: stimuli = { file = … }, a csv.",
+        listed("images", [plain, number]),
+        "Responses belong to images by the order of file names, and the card does not say which "
+        f"order: letter by letter {plain} comes before {number}, by their numbers after it. "
+        f"{len(differ)} of {len(names)} stimuli would change place.",
+        'Say it of images in the card: order = "file name" (letter by letter, as now) or '
+        'order = "number"; or give ids in the order of responses, stimuli = { file = … }, a csv.',
     )
 
 
-def _natural(name: str) -> str:
-    """What sorts names by the numbers in them: s2 before s10."""
-    return re.sub(r"\d+", lambda digits: digits[0].zfill(DIGITS), name)
+def _by_order(part: Part) -> bool:
+    """Whether the k-th image by name is the k-th stimulus, or the one numbered k."""
+    entry = part.responses
+    if part.stimuli is not None or entry is None or entry.format not in ("arrays", "matlab"):
+        return False
+    named = part.presentation_table is not None or "stimulus_id" in entry.coordinates
+    return entry.index is not None or not named
 
 
 def _regions(examined: Examined) -> Iterator[Finding]:

@@ -82,7 +82,8 @@ def _card(source: Source, error: InputError) -> Iterator[Finding]:
     cause = error.__cause__
     faults = card_faults(cause) if isinstance(cause, ValidationError) else [str(error)]
     for each in faults:
-        yield Finding("card", "error", place, f"{each.rstrip('.')}.", f"Correct it. {AGAIN}")
+        step = f"Write in {place} what would be right, {AGAIN}"
+        yield Finding("card", "error", place, f"{each.rstrip('.')}.", step)
 
 
 def _loose_files(folder: Path | None, progress: Progress | None) -> Iterator[Finding]:

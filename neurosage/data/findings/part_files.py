@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,19 @@ from neurosage.errors import InputError, NeurosageError
 
 FAULTS = (NeurosageError, OSError)
 GONE = "the file is not there"  # which has been said of the file
-AGAIN = "Mend this, then check again: more may come to light."
+AGAIN = "then check again: more may come to light."
+STEPS = {  # where the error has said no more than what is wrong
+    "images": "Put images that open in a viewer into the file that the card names",
+    "stimuli": "Correct the table of stimuli, or what the card says of it",
+    "responses": "Correct what the card says of responses (key, dims, coordinates), or the file",
+    "rdms": "Correct what the card says of rdms, or the file",
+    "file": "Put the file beside the card, or correct its name and hash there",
+}
+ADVICE = re.compile(  # a last clause that says what to do
+    r"[;:.] ((?:give|say|leave|write|name|save|make|use|choose|remove|mend|correct|move|run|pass|"
+    r"fill|put|add|set|keep|pack|download|fetch|bring|rename|start|install)\b[^;]*)$",
+    re.IGNORECASE,
+)
 
 
 def fault(rule: str, place: object, error: Exception) -> Finding:
@@ -38,7 +51,7 @@ def fault(rule: str, place: object, error: Exception) -> Finding:
     place : object
         What it is about.
     error : Exception
-        Its words are the message and, behind ``Next:``, the remedy.
+        Its words are the message and, behind ``Next:`` or in the last clause, the remedy.
 
     Returns
     -------
@@ -46,8 +59,10 @@ def fault(rule: str, place: object, error: Exception) -> Finding:
         Of severity ``"error"``.
     """
     message, _, remedy = str(error).partition(" Next: ")
-    step = remedy[:1].upper() + remedy[1:] if remedy else AGAIN
-    return Finding(rule, "error", str(place), message, step)
+    if not remedy and (advice := ADVICE.search(message.rstrip("."))):
+        remedy = f"{advice[1]}; {AGAIN}"
+    remedy = remedy or f"{STEPS.get(rule, 'Correct what is named here')}; {AGAIN}"
+    return Finding(rule, "error", str(place), message, remedy[:1].upper() + remedy[1:])
 
 
 def images_alone(images: FileImages, progress: Progress | None) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from neurosage.data.findings.finding import SEVERITIES, Finding, Severity, by_se
 from neurosage.data.findings.image_rules import stimulus_findings
 from neurosage.data.findings.neuroid_rules import Examined, neuroid_findings
 from neurosage.data.findings.presentation_rules import presentation_findings
+from neurosage.data.findings.published import for_users, is_published
 from neurosage.data.findings.rdm_rules import rdm_findings
 from neurosage.data.findings.unit_rules import unit_findings
 from neurosage.data.stimuli import StimulusSet
@@ -65,6 +66,8 @@ def find(teacher: Teacher, progress: Progress | None = None) -> list[Finding]:
         found += degrees_findings(teacher.stimuli)
     if teacher.stored_rdms is not None:
         found += rdm_findings(teacher.stored_rdms)
+    if is_published(teacher.card):
+        found = list(for_users(found))
     return by_severity(found)
 
 

@@ -119,6 +119,14 @@ def _in_order(source: Path | str, array: xr.DataArray, stimulus_id: Any) -> Any:
             'coordinates = { stimulus_id = "…" } that names where they stand.'
         )
     if array.sizes[dim] != len(stimulus_id):
+        if dim == "presentation":
+            raise InputError(
+                f"{source} has {array.sizes[dim]} along presentation, but there are "
+                f"{len(stimulus_id)} stimulus ids (first: {list(stimulus_id[:3])}); shape "
+                f"{array.shape}, dims {tuple(array.dims)}. It does not say which was shown when: "
+                'name the stimulus of each presentation, coordinates = { stimulus_id = "…" } '
+                "(with index = 1 where it is the number of the image) or a presentation_table."
+            )
         raise InputError(
             f"{source} has {array.sizes[dim]} along {dim}, but there are {len(stimulus_id)} "
             f"stimulus ids (first: {list(stimulus_id[:3])}); shape {array.shape}, "

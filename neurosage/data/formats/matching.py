@@ -110,8 +110,9 @@ def alike(
         f"{source} holds responses to {len(own)} stimuli, but {len(known)} were shown: "
         f"{len(missing)} have none (first: {missing[:3]}), {len(extra)} were not shown "
         f"(first: {extra[:3]}). Ids are matched by name, with or without an image's suffix, or "
-        "folders that only one side has; where the file numbers them, give a table of stimuli "
-        "whose stimulus_id are the numbers."
+        "folders that only one side has; where the file counts the images, say index = 1 (the "
+        "first image is number 1) of the responses, or give a table of stimuli whose "
+        "stimulus_id are the numbers."
     )
 
 

@@ -15,13 +15,16 @@ from neurosage.errors import InputError, unknown
 from neurosage.rsa.normalise import group_starts
 from neurosage.rsa.patterns import responses_of
 from neurosage.rsa.reliability.neuroid_curve import predicted_reliability
-from neurosage.rsa.reliability.neuroids import reliability
+from neurosage.rsa.reliability.neuroids import MINIMUM_STIMULI, reliability
 from neurosage.rsa.reliability.splits import halves
 from neurosage.rsa.reliability.trials import trials_of
+from neurosage.rsa.resampling import check_sampling
 
 Given = TypeVar("Given", Teacher, xr.DataArray)
 
 TRIALS = ("other", "same")
+SELECTING = ("split-half", "variance")
+LEAST = 4  # repetitions of a stimulus that are halved: 2 choose, 2 say how reliable the rest is
 INFLATED = (
     "neuroids were selected on these very trials: their reliability and every ceiling from "
     "them are too high, and normalised scores too low"
@@ -46,12 +49,16 @@ class Selection:
         Reliability of the neuroids kept, on the trials returned: not inflated where these
         are other trials, marked ``inflated`` where they are the same. Coordinate
         ``of_all_trials`` is the same stepped up, to be compared with `chosen_by`.
+    rests_on : pandas.DataFrame
+        What either rests on, rows ``chosen_by`` and ``reliability``: ``stimuli`` repeated
+        there, ``presentations`` of them, and ``stimuli_left_out``, shown there once or not.
     """
 
     threshold: float
     trials: str
     chosen_by: xr.DataArray
     reliability: xr.DataArray
+    rests_on: pd.DataFrame
 
     @property
     def kept(self) -> int:
@@ -90,8 +97,14 @@ class Selection:
         return (
             f"{self.kept} of {count} neuroids have a reliability of {self.threshold:g} or more "
             f"({self.chosen_by.attrs['method']}; of {self.chosen_by.attrs['target']}), "
-            f"chosen on {where}"
+            f"chosen on {where}: {self._side('chosen_by')}; the reliability of those kept is of "
+            f"{self._side('reliability')}"
         )
+
+    def _side(self, name: str) -> str:
+        side = self.rests_on.loc[name]
+        left = f" ({side.stimuli_left_out} left out)" if side.stimuli_left_out else ""
+        return f"{side.presentations} presentations of {side.stimuli} stimuli{left}"
 
 
 def select_reliable(
@@ -106,8 +119,9 @@ def select_reliable(
     """Keep the neuroids whose reliability reaches a threshold.
 
     Chosen on the trials that are scored, some neuroids are kept for the luck of their noise:
-    their reliability is inflated. So the repetitions of each stimulus are halved, neuroids
-    are chosen on one half, and the other is returned.
+    their reliability is inflated. So the repetitions of each stimulus that has 4 or more are
+    halved, neuroids are chosen on one half, and the other is returned, with all repetitions of
+    the stimuli that have fewer, which choose nothing.
 
     Parameters
     ----------
@@ -117,15 +131,16 @@ def select_reliable(
         The lowest reliability kept, at most 1, of the mean over all repetitions. With
         ``other`` it is estimated on half of them and stepped up to all, so that a threshold
         means the same with either choice of trials.
-    method : {"split-half", "variance"}
-        Of `neurosage.reliability`.
-    trials : {"other", "same"}
-        ``other`` returns the half that did not choose; a stimulus shown once stays in it.
-        ``same`` chooses on all trials and returns them all, with attribute ``inflated``,
-        which results computed from them carry on.
-    splits : int
+    method : {"split-half", "variance"}, default "split-half"
+        Of `neurosage.reliability`; Brain-Score's ``internal-consistency`` takes repetitions by
+        their numbers, which halves do not keep, and is refused.
+    trials : {"other", "same"}, default "other"
+        ``other`` returns what did not choose. It drops coordinate ``true_reliability`` of a
+        simulated recording, which is of all repetitions. ``same`` chooses on all trials and
+        returns them all, with attribute ``inflated``, which results computed from them carry on.
+    splits : int, default 100
         Of ``split-half``.
-    seed : int
+    seed : int, default 0
         Of the halving and of the splits.
 
     Returns
@@ -141,8 +156,8 @@ def select_reliable(
     ------
     InputError
         If an argument is unknown or out of range, no reliability can be estimated on the
-        trials that choose (``other`` takes 4 repetitions of some stimuli, ``same`` 2), or
-        no neuroid reaches the threshold.
+        trials that choose (``other`` takes 4 repetitions of 3 stimuli, ``same`` 2), or no
+        neuroid reaches the threshold.
 
     References
     ----------
@@ -159,6 +174,9 @@ def select_reliable(
     """
     if trials not in TRIALS:
         raise unknown("choice of trials", trials, TRIALS)
+    if method not in SELECTING:
+        raise unknown("method of reliability to select by", method, SELECTING)
+    check_sampling(splits=splits, seed=seed)
     if not threshold <= 1:
         raise InputError(f"threshold must be a reliability, at most 1, not {threshold!r}.")
     responses = responses_of(teacher_or_assembly)
@@ -174,7 +192,10 @@ def select_reliable(
     own = reliability(kept, method, splits, seed)
     stepped = _of_all(own, kept, responses.isel(neuroid=wanted)).values
     own = own.assign_coords(of_all_trials=("neuroid", stepped))
-    selection = Selection(threshold, trials, chosen_by, own)
+    rests_on = pd.DataFrame(
+        {"chosen_by": _counted(choosing, responses), "reliability": _counted(kept, responses)}
+    )
+    selection = Selection(threshold, trials, chosen_by, own, rests_on.T)
     given: Any = teacher_or_assembly
     made: Any = _taught(given, kept) if isinstance(given, Teacher) else kept
     return made, selection
@@ -201,7 +222,7 @@ def _of_all(found: xr.DataArray, part: xr.DataArray, whole: xr.DataArray) -> xr.
         return found
     with np.errstate(invalid="ignore"):
         values = predicted_reliability(found.values, _repetitions(part), _repetitions(whole))
-    target = f"{found.attrs['target']}, stepped up from half of them"
+    target = f"{found.attrs['target']}, stepped up from a part of them"
     return found.copy(data=np.where(found.values > 0, values, found.values)).assign_attrs(
         target=target
     )
@@ -221,21 +242,36 @@ def _marked(responses: xr.DataArray) -> xr.DataArray:
 
 
 def _apart(responses: xr.DataArray, seed: int) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return two recordings, each with half of the repetitions of every stimulus."""
+    """Return a half of the repetitions of every stimulus with `LEAST`, and all that is left."""
     answered = np.flatnonzero(~np.isnan(responses.values).all(1))
     order, starts = group_starts(responses["stimulus_id"].values[answered])
     counts = np.diff(np.append(starts, len(order)))
-    repeated = np.repeat(counts >= 2, counts)
+    repeated = np.repeat(counts >= LEAST, counts)
     first = np.zeros(len(order), bool)
     if repeated.any():
-        first[repeated] = next(halves(counts[counts >= 2], 1, seed))
+        first[repeated] = next(halves(counts[counts >= LEAST], 1, seed))
     choosing, rest = (np.sort(answered[order[each]]) for each in (first, ~first))
-    if not len(choosing):
+    if (counts >= LEAST).sum() < MINIMUM_STIMULI:
         raise _too_few("other")
-    # What the card says of repetitions is true of neither half.
+    # What the card says of repetitions is true of neither half, nor is what was simulated.
+    responses = responses.drop_vars("true_reliability", errors="ignore")
     kept = {key: value for key, value in responses.attrs.items() if key != "repetitions"}
     responses = responses.drop_attrs(deep=False).assign_attrs(kept)
     return responses.isel(presentation=choosing), responses.isel(presentation=rest)
+
+
+def _counted(part: xr.DataArray, whole: xr.DataArray) -> dict[str, int]:
+    """Count the stimuli repeated in some trials, their presentations, and the stimuli left."""
+    answered, every = (
+        each["stimulus_id"].values[~np.isnan(each.values).all(1)] for each in (part, whole)
+    )
+    shown = pd.Series(answered).value_counts()
+    repeated = shown[shown >= 2]
+    return {
+        "stimuli": len(repeated),
+        "presentations": int(repeated.sum()),
+        "stimuli_left_out": len(set(every)) - len(repeated),
+    }
 
 
 def _too_few(trials: str) -> InputError:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neurosage.data.assembly import assembly
-from neurosage.data.cards.arrays_found import guess_dims
+from neurosage.data.cards.array_guesses import guess_dims
 from neurosage.data.cards.card import read_card
 from neurosage.data.cards.new_card import draft_card, write_card
 from neurosage.data.formats import brainio
@@ -277,7 +277,124 @@ def test_what_was_not_chosen_is_mentioned(place):
     assert "data.pkl: pickles are never read" in text
     assert "Others that it could be: b.npy (7 × 7)." in text
     assert 'Images are also in "other.zip".' in text
-    assert "objects.npy" not in text
+    assert "# objects.npy is passed over: it cannot be read: " in text
+
+
+def matlab(folder, **held):
+    from scipy.io import savemat
+
+    savemat(folder / "session.mat", held)
+
+
+def counted(tmp_path, number=12):
+    """A folder whose images are im_1 to im_12."""
+    write_zip(tmp_path / "images.zip", [f"im_{k + 1}.png" for k in range(number)])
+    return tmp_path
+
+
+def test_an_order_of_images_that_names_leave_open_is_asked_for(tmp_path):
+    """Both orders are offered with names, and how many would change place; each loads."""
+    np.save(counted(tmp_path) / "r.npy", np.random.default_rng(0).random((5, 12)))
+    draft = write_card(tmp_path, "lab", region="IT")
+    assert draft.missing == ("part.all.images.order",)
+    assert 'order = "file name": letter by letter, im_10.png before im_2.png.' in draft.text
+    assert 'order = "number": by the numbers in names, im_2.png before im_10.png.' in draft.text
+    assert "11 of 12 images would change place" in draft.text
+    for order, second in (("file name", "im_10"), ("number", "im_2")):
+        (tmp_path / "card.toml").write_text(draft.text.replace('order = "?"', f'order = "{order}"'))
+        assert load_teacher(tmp_path).stimuli.stimulus_ids[1] == second
+
+
+def test_no_order_is_asked_for_where_responses_name_their_stimuli(tmp_path):
+    """By ids of their own, or a table, the order of images does not matter."""
+    rows = "".join(f"im_{k + 1},{k},{k * 3 % 7}\n" for k in range(12))
+    (counted(tmp_path) / "responses.csv").write_text("stimulus_id,n1,n2\n" + rows)
+    assert draft_card(tmp_path, "lab", region="IT").missing == ()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_numbers_of_images_beside_an_array_name_its_presentations(place, first):
+    """Trial × neuron with the number of the image: the commonest layout loads at once."""
+    shown = np.concatenate([np.random.default_rng(k).permutation(8) for k in range(3)])
+    rates = np.random.default_rng(0).random((5, 24))
+    matlab(place, S={"rate": rates, "imageIdx": (shown + first).astype(float)})
+    draft = write_card(place, "lab", region="IT")
+    assert draft.missing == ()
+    assert f'coordinates = {{ stimulus_id = "S.imageIdx" }}, index = {first} }}' in draft.text
+    assert f"S.imageIdx holds the numbers {first} to {first + 7}, as many as images" in draft.text
+    found = load_teacher(place).assembly
+    assert list(found["stimulus_id"].values) == [IDS[k] for k in shown]
+    np.testing.assert_array_equal(found.values, rates.T)
+
+
+def test_regions_are_taken_of_one_place(place):
+    """A table of neuroids that says regions stands for those of the file, and it is said."""
+    areas = np.array(["V4"] * 3 + ["IT"] * 2, object)
+    matlab(place, rate=RATES[..., 0], area=areas)
+    rows = "neuroid_id,region\n" + "".join(f"n{k},{areas[k]}\n" for k in range(5))
+    (place / "sites.csv").write_text(rows)
+    draft = write_card(place, "lab")
+    assert draft.missing == ()
+    assert "coordinates" not in draft.text
+    assert "# area in it says regions, too; those of sites.csv are taken." in draft.text
+    assert load_teacher(place).regions == ("V4", "IT")
+
+
+def test_an_array_of_structs_is_stacked(place):
+    """neurons(i).resp is neuroid × stimulus × repetition; neurons.area the regions."""
+    held = np.zeros(5, [("area", object), ("resp", object)])
+    for k in range(5):
+        held[k] = ("V4" if k < 3 else "IT", RATES[k])
+    matlab(place, neurons=held)
+    draft = write_card(place, "lab")
+    assert draft.missing == ("part.all.responses.dims",)
+    assert 'key = "neurons.resp", dims = ["neuroid", "stimulus", "?"]' in draft.text
+    card = place / "card.toml"
+    card.write_text(draft.text.replace('"?"]', '"repetition"]'))
+    assert load_teacher(place).regions == ("V4", "IT")
+
+
+def test_cells_of_spike_times_ask_for_their_unit(place):
+    """Times are counted in a window; s or ms is a question."""
+    rng = np.random.default_rng(0)
+    cells = np.empty((5, 8), object)
+    for at in np.ndindex(5, 8):
+        cells[at] = rng.random((1, rng.integers(1, 9))) * 0.3
+    matlab(place, spikes=cells)
+    draft = write_card(place, "lab", region="IT")
+    assert draft.missing == ("part.all.responses.unit",)
+    card = place / "card.toml"
+    card.write_text(draft.text.replace('unit = "?"', 'unit = "s"'))
+    assert load_teacher(place).assembly.shape == (8, 5)
+
+
+def test_odd_names_are_printed_in_comments_without_harm(tmp_path):
+    """A line break in a name breaks no line of the card."""
+    (tmp_path / "a\nb = 1.npy").write_bytes(b"")
+    write_zip(tmp_path / "i.zip", ["im\x07\nx = 2.png", "im2.png"])
+    assert "part.all.responses.file" in write_card(tmp_path, "lab").missing
+
+
+def test_files_that_are_not_used_are_listed_with_what_they_lack(place):
+    """Shapes, columns, and the next step; nothing lies there unmentioned."""
+    ragged_cells = np.empty(5, object)
+    for k in range(5):
+        ragged_cells[k] = np.ones((8, k + 2))
+    matlab(place, resp=ragged_cells, n=3.0)
+    (place / "trials.csv").write_text("image,rep,n0\nim00.png,0,3\nim01.png,0,4\n")
+    (place / "notes.xlsx").write_bytes(b"PK")
+    np.save(place / "baseline.npy", np.zeros(5))
+    text = draft_card(place, "lab").text
+    assert "# session.mat is passed over: it holds resp (" in text
+    assert "cells or structs, of 8 × 2, 8 × 3, 8 × 4, …), n (1 × 1)" in text
+    assert (
+        "# trials.csv is passed over: 2 rows with the columns image, rep, n0: no column is" in text
+    )
+    assert "call the column that names the image stimulus_id" in text
+    assert (
+        "# notes.xlsx is passed over: no format reads it as it is; save its table as .csv." in text
+    )
+    assert "# baseline.npy is passed over: it holds an array (5); responses are numbers" in text
 
 
 @pytest.mark.parametrize(

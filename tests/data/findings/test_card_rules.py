@@ -11,23 +11,36 @@ from neurosage.data.findings.card_rules import card_findings, order_findings
 from neurosage.data.stimuli import StimulusSet
 
 
-def card(**responses):
+def card(order=None, **responses):
     entry = {"file": "r.npy", **responses}
     return Card(
         schema=1,
         id="lab",
         kind="recorded",
-        part={"all": {"responses": entry, "images": {"file": "images/"}}},
+        part={"all": {"responses": entry, "images": {"file": "images/", "order": order}}},
     )
 
 
-def ordered(names):
+def test_the_warning_counts_what_would_move_and_names_both_orders():
+    """Who said an order has answered; coordinates that name no stimuli answer nothing."""
+    names = [f"im{k}" for k in range(1, 13)]
+    (warning,) = ordered(names)
+    assert "11 of 12 stimuli would change place" in warning.message
+    assert 'order = "file name"' in warning.remedy
+    assert 'order = "number"' in warning.remedy
+    assert ordered(names, order="file name") == ordered(names, order="number") == []
+    assert ordered(names, coordinates={"region": "area"}) == [warning]
+    assert ordered(names, coordinates={"stimulus_id": "ids"}) == []
+    assert ordered(names, coordinates={"stimulus_id": "ids"}, index=1) == [warning]
+
+
+def ordered(names, order=None, **responses):
     """The rules broken by images of these names, sorted as a card sorts them."""
     table = pd.DataFrame({"stimulus_id": sorted(names)})
     table["file"] = [f"{name}.png" for name in sorted(names)]
     table = table.sort_values("file")
     stimuli = StimulusSet("s", table, np.zeros((len(names), 2, 2, 3), np.uint8))
-    return list(order_findings(card(), "all", stimuli))
+    return list(order_findings(card(order, **responses), "all", stimuli))
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,40 @@ def test_low_rates_are_warned_of_in_the_direction_they_take(repeated, distance, 
     assert not warnings(rdm_reliability(a, "sites", distance=distance, **QUICK))
 
 
+def test_a_few_neuroids_without_signal_do_not_speak_for_all():
+    """Their estimates have no lower bound; the median is what is warned of."""
+    rng = np.random.default_rng(0)
+    true = np.repeat(rng.normal(size=(40, 4)) @ rng.normal(size=(4, 30)), 6, 0)
+    made = true + 0.5 * rng.normal(size=true.shape)
+    # Neuroids whose means hardly vary over stimuli, though their repetitions do.
+    made[:, :2] = np.tile([1.0, -1.0, 1.0, -1.0, 1.0, -1.0], 40)[:, None]
+    made[:6, :2] += 0.1
+    ids = np.repeat([f"img{k}" for k in range(40)], 6)
+    a = assembly(made, stimulus_id=ids, region="V4")
+    assert float(reliability(a, "variance").mean()) < 0
+    assert not warnings(rdm_reliability(a, distance="euclidean", **QUICK))
+
+
+def test_stimuli_left_out_are_warned_of(repeated, caplog):
+    """The target says of which stimuli it speaks, and a warning how many it leaves out."""
+    a = repeated(n=60, low=1, high=6, noise=0.5)
+    often = int((a["stimulus_id"].to_series().value_counts() >= 4).sum())
+    for call in (rdm_reliability, noise_ceiling):
+        found = call(a, distance="crossnobis", **QUICK)
+        said = f"{60 - often} of 60 stimuli have fewer than 4 independent repetitions"
+        assert said in warnings(found)
+        assert said in caplog.text
+        assert "of the stimuli with 4 or more repetitions only" in found.attrs["target"]
+        assert found.attrs["n_stimuli"] == 60
+        caplog.clear()
+    found = rdm_reliability(a, "sites", **QUICK)
+    assert "only" not in found.attrs["target"]
+    assert not warnings(found)
+    even = rdm_reliability(repeated(n=40, low=4, high=4, noise=0.5), **QUICK)
+    assert not warnings(even)
+    assert "only" not in even.attrs["target"]
+
+
 def test_ragged_repetitions_are_warned_of_earlier(repeated):
     """With euclidean distance, where balanced repetitions of such reliability do no harm."""
     ragged, even = repeated(low=4, high=12, noise=5.0), repeated(low=7, high=8, noise=5.0)

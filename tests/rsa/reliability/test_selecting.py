@@ -38,7 +38,7 @@ def test_a_threshold_means_the_same_with_either_trials(repeated, low):
     found = {trials: select_reliable(a, 0.1, trials=trials)[1] for trials in ("other", "same")}
     means = {trials: float(each.chosen_by.mean()) for trials, each in found.items()}
     assert means["other"] == pytest.approx(means["same"], abs=0.02)
-    assert found["other"].chosen_by.attrs["target"].endswith("stepped up from half of them")
+    assert found["other"].chosen_by.attrs["target"].endswith("stepped up from a part of them")
     assert "stepped up" in str(found["other"])
     assert "stepped up" not in str(found["same"])
     table = found["other"].to_frame()
@@ -144,9 +144,38 @@ def test_stimuli_shown_once_stay(repeated):
     assert (shown.drop("once") == 3).all()
 
 
+def test_stimuli_with_fewer_than_four_repetitions_choose_nothing(repeated):
+    """They stay whole in what is returned; both sides say what they rest on."""
+    a = repeated(n=60, neuroids=20, low=2, high=6, noise=1.0)
+    shown = a["stimulus_id"].to_series().value_counts()
+    kept, selection = select_reliable(a, 0.3, seed=2)
+    left = kept["stimulus_id"].to_series().value_counts()
+    few = shown.index[shown < 4]
+    assert (left[few] == shown[few]).all()
+    enough = shown.index[shown >= 4]
+    assert ((shown - 2 * left)[enough].abs() <= 1).all()
+    chose = selection.rests_on.loc["chosen_by"]
+    assert (chose.stimuli, chose.stimuli_left_out) == (len(enough), len(few))
+    assert chose.presentations == len(a) - len(kept)
+    rest = selection.rests_on.loc["reliability"]
+    assert (rest.stimuli, rest.presentations) == (60, len(kept))
+    assert f"of {len(enough)} stimuli ({len(few)} left out)" in str(selection)
+
+
+def test_what_is_true_of_all_repetitions_is_not_said_of_some():
+    """A simulated recording's true reliability stays with all its repetitions only."""
+    import neurosage as ns
+
+    a = ns.load_teacher("simulated-macaque").assembly
+    assert "true_reliability" not in select_reliable(a, 0.3, method="variance")[0].coords
+    same = select_reliable(a, 0.3, method="variance", trials="same")[0]
+    assert "true_reliability" in same.coords
+
+
 def test_refusals(repeated, recording):
     """Too few repetitions, thresholds nobody reaches and unknown choices are named."""
-    for source in (recording(), repeated(n=20, neuroids=3, low=2, high=2)):
+    for high in (1, 2, 3):
+        source = repeated(n=20, neuroids=3, low=1, high=high) if high > 1 else recording()
         with pytest.raises(InputError, match="4 repetitions of at least 3 stimuli"):
             select_reliable(source, 0.5)
     with pytest.raises(InputError, match="takes 2 repetitions"):
@@ -156,5 +185,9 @@ def test_refusals(repeated, recording):
         select_reliable(a, 0.999)
     with pytest.raises(InputError, match="at most 1, not 80"):
         select_reliable(a, 80)
+    with pytest.raises(InputError, match="unknown method of reliability to select by"):
+        select_reliable(a, 0.5, method="internal-consistency")
+    with pytest.raises(InputError, match=r"splits must be a whole number"):
+        select_reliable(a, 0.5, splits=2.5)
     with pytest.raises(InputError, match="unknown choice of trials 'others'"):
         select_reliable(a, 0.5, trials="others")
