@@ -18,7 +18,7 @@ from neurosage.rsa.backends.base import (
     get_backend,
 )
 from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
-from neurosage.rsa.crossnobis import crossnobis_squares
+from neurosage.rsa.crossnobis import crossnobis_squares, products_of
 from neurosage.rsa.given import check_rdms, is_rdms, own_distance, stored
 from neurosage.rsa.patterns import Patterns, Source, read_patterns
 
@@ -60,7 +60,9 @@ def rdms(
     nan : {"raise", "drop-stimulus", "drop-neuroid"}
         What to do about missing responses.
     precision : {"none", "diagonal", "shrinkage"}
-        Of ``crossnobis``: the noise's, from residuals within stimulus.
+        Of ``crossnobis``: the noise's, from residuals within stimulus. Where presentations
+        share noise (those of a run), a coordinate ``fold`` on presentation says which do: then
+        only responses of different folds are multiplied.
 
     Returns
     -------
@@ -129,6 +131,7 @@ def _crossnobis(
     )
     version = f"numpy {np.__version__} float64"
     made = {"distance": CROSSNOBIS, "precision": precision, "by": by, "backend": version}
+    made["products"] = products_of(source)
     return _label(squares, patterns, made)
 
 

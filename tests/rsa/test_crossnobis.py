@@ -289,3 +289,13 @@ def test_similarity_needs_repetitions_of_the_second_side():
     responses, true = trials([3, 4, 5, 4])
     with pytest.raises(InputError, match="crossnobis needs 2 repetitions of every stimulus"):
         similarity(responses, true_of(true), "crossnobis")
+
+
+def test_rdms_say_which_products_were_taken():
+    """Of different folds where they are declared, of different presentations otherwise."""
+    values = np.random.default_rng(0).normal(size=(12, 5))
+    ids = np.repeat(["a", "b", "c", "d"], 3)
+    free = assembly(values, stimulus_id=ids, region="V4")
+    folds = free.assign_coords(fold=("presentation", np.tile([0, 1, 2], 4)))
+    assert rdms(free, "crossnobis").attrs["products"].startswith("of different presentations")
+    assert rdms(folds, "crossnobis").attrs["products"] == "of different folds"

@@ -11,7 +11,6 @@ import xarray as xr
 
 from neurosage import __version__
 from neurosage.data.assembly import region_names
-from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.between_rdms import holds_rdms_only
 from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
 from neurosage.rsa.given import check_asked, given_rdms, own_distance
@@ -162,7 +161,7 @@ def _table(estimates: dict[str, Estimate], count: int, interval: float | None) -
         "stimuli_left_out": [count - e.stimuli for e in estimates.values()],
         "splits_taken": [e.splits for e in estimates.values()],
     }
-    ends = [_interval(e.resampled, interval) for e in estimates.values()]
+    ends = [_interval(e, interval) for e in estimates.values()]
     columns["low"], columns["high"] = ([end[k] for end in ends] for k in (0, 1))
     return xr.Dataset(
         {name: ("region", np.array(values)) for name, values in columns.items()},
@@ -170,10 +169,10 @@ def _table(estimates: dict[str, Estimate], count: int, interval: float | None) -
     )
 
 
-def _interval(resampled: Floats, interval: float | None) -> tuple[float, float]:
+def _interval(estimate: Estimate, interval: float | None) -> tuple[float, float]:
     if interval is None:
         return float("nan"), float("nan")
-    return percentile_interval(resampled, interval)
+    return percentile_interval(estimate.resampled, interval, estimate.point)
 
 
 def provenance(
