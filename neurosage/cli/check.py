@@ -131,13 +131,20 @@ def _text(words: str, style: str = "") -> Any:
     return Text(words, style=style)
 
 
+def _folded(cell: str) -> str:
+    """A number above its interval or range, each bound on lines of its own."""
+    for sign in ("[", "("):
+        cell = cell.replace(f" {sign}", f"\n{sign}")
+    return cell.replace("; ", "\n")
+
+
 def _print_regions(console: Console, checked: Check) -> None:
     from rich import box
     from rich.table import Table
 
     table = checked.measures.shown()
     if len(table):
-        if console.width < WIDE_TERMINAL:  # how many neuroids is said above
+        if narrow := console.width < WIDE_TERMINAL:  # how many neuroids is said above
             table = table.drop(columns="neuroids")
         drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in table.columns:
@@ -145,7 +152,7 @@ def _print_regions(console: Console, checked: Check) -> None:
             head = str(column).replace(", ", "\n", 1)
             drawn.add_column(head, justify="left" if first else "right", no_wrap=not first)
         for row in table.itertuples(index=False):
-            drawn.add_row(*(_text(str(cell)) for cell in row))
+            drawn.add_row(*(_text(_folded(str(cell)) if narrow else str(cell)) for cell in row))
         console.print(drawn)
         for line in checked.measures.footnotes:
             console.print(line, markup=False, style="dim")

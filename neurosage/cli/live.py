@@ -104,6 +104,10 @@ class Lines:
 
     def count(self, what: str, done: int, total: int) -> None:
         """Show how many of something are done."""
+        if total == 1:  # a step that may be long is named when it begins
+            if done == 0:
+                self._say(f"{what} …")
+            return
         before = self._counted.get(what, 0)
         if done > before and (done == total or done >= before + total // LINES):
             self._counted[what] = done

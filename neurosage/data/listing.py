@@ -103,7 +103,7 @@ def _row(what: What, card: Card, folder: Path | None, name: str) -> dict[str, An
     return {
         "default": name == card.choose(None),
         "subject": str(part.neuroids.get("subject", "")),
-        "regions": ", ".join(part.region_names),
+        "regions": ", ".join(part.region_names) or _said_by_file(part),
         "neuroids": part.counts.neuroid,
         "stimuli": part.counts.stimulus,
         "repetitions": part.repetitions or "",
@@ -111,3 +111,10 @@ def _row(what: What, card: Card, folder: Path | None, name: str) -> dict[str, An
         "available": all(is_available(entry, card_folder=folder) for entry in files),
         "hash": ", ".join(sorted({entry.algorithm for entry in files} - {""})),
     }
+
+
+def _said_by_file(part: Part) -> str:
+    """Where the file names regions, which the card does not repeat."""
+    entry = part.responses or part.rdms
+    named = "" if entry is None else entry.coordinates.get("region", "")
+    return f"in its file: {named}" if named else ""

@@ -74,7 +74,7 @@ class Check:
         """The counts, as a sentence."""
         counts = self.counts
         if not any(counts.values()):
-            return "nothing found: sound in all that is looked for"
+            return "no fault found"
         named = [count(number, f"{severity}s") for severity, number in counts.items() if number]
         return ", ".join(named) + ("" if counts["error"] else ", no error")
 
@@ -126,7 +126,7 @@ def check(
     Examples
     --------
     >>> check("simulated-macaque")
-    <Check of simulated-macaque: nothing found: sound in all that is looked for>
+    <Check of simulated-macaque: no fault found>
     """
     if out is not None:
         _make_folder(Path(out))

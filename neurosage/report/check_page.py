@@ -11,12 +11,13 @@ import pandas as pd
 from neurosage.data.teacher import Teacher
 from neurosage.report.measures import NORMALISED
 from neurosage.report.page import figure_html, paragraph, section, table_html, write_page
+from neurosage.report.rdm_plots import plot_rdms
 from neurosage.report.recording_plots import (
     plot_curves,
     plot_rdm_reliability,
-    plot_rdms,
     plot_reliabilities,
 )
+from neurosage.report.thumbnails import strip_html
 
 if TYPE_CHECKING:
     from neurosage.report.check import Check
@@ -44,6 +45,7 @@ def write_check_page(path: Path, checked: Check) -> Path:
     sections = [
         *_simulated(checked.teacher),
         _findings(checked),
+        *_images(checked.teacher),
         *_table(checked),
         *_neuroids(checked),
         *_rdms(checked),
@@ -86,7 +88,7 @@ def _simulated(teacher: Teacher | None) -> Iterator[str]:
 
 def _findings(checked: Check) -> str:
     if not checked.findings:
-        return section("Findings", paragraph("None: it is sound in all that is looked for."))
+        return section("Findings", paragraph("No fault was found."))
     table = checked.to_frame()
     shown = pd.DataFrame(
         {
@@ -97,6 +99,15 @@ def _findings(checked: Check) -> str:
         }
     )
     return section("Findings", table_html(shown, wrap=True), warn=not checked.ok)
+
+
+def _images(teacher: Teacher | None) -> Iterator[str]:
+    if teacher is not None and len(teacher.stimuli):
+        words = (
+            "Some of the stimuli in their order, each with its number and its id: look whether "
+            "they are the images that these ids, or the rows of the responses, stand for."
+        )
+        yield section("Images", strip_html(teacher.stimuli), paragraph(words, note=True))
 
 
 def _table(checked: Check) -> Iterator[str]:
@@ -134,19 +145,40 @@ def _rdms(checked: Check) -> Iterator[str]:
     if column is not None:
         table = checked.teacher.stimuli.table.set_index("stimulus_id")[column]
         labels = [table[name] for name in found["stimulus_id_i"].values]
-    order = "in the order of the stimuli; no column of theirs names categories"
+    order = "Stimuli stand from first to last, as the teacher has them"
     if column is not None:
-        order = f"sorted by {column}, lines between categories"
+        order = f"Stimuli are sorted by their {column}, with lines between"
     made = f"{found.attrs.get('distance', 'stored')} distance"
     if (how := found.attrs.get("normalise")) in NORMALISED:
         made += f" of {NORMALISED[how]}"
     caption = (
-        f"{made.capitalize()}; stimuli {order}. Colours are ranks within a region: dark is alike."
+        f"How different the responses to each pair of stimuli are: {made}. {order}. Colours are "
+        "ranks within a picture: dark pairs are the most alike."
     )
     if column is not None:
-        caption += " A dark square along the diagonal is a category that the region holds together."
+        caption += (
+            f" A dark square along the diagonal is a {column} that the region holds together."
+        )
+    stored = checked.teacher.stored_rdms
+    if stored is not None and "subject" in stored.dims:
+        found = stored
+        caption += _subjects(checked)
     alt = f"RDMs of {', '.join(checked.measures.regions)}."
     yield section("RDMs", figure_html(plot_rdms(found, labels), alt, caption))
+
+
+def _subjects(checked: Check) -> str:
+    """The ceilings over subjects, in words."""
+    shown = checked.measures.shown()
+    words = " Small: each subject's."
+    if "ceiling, subjects" not in shown:
+        return words
+    rows = zip(shown["region"], shown["ceiling, subjects"], strict=True)
+    said = "; ".join(f"{region}: {cell}" for region, cell in rows)
+    return (
+        f"{words} How alike they are: a subject's RDM with the mean of the others (lower) and of "
+        f"all (upper), [95% interval over stimuli]. {said}."
+    )
 
 
 def _reliability(checked: Check) -> Iterator[str]:

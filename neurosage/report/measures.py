@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,9 @@ import pandas as pd
 import xarray as xr
 
 KINDS = ("trials", "sites")
+ENDS = ("", "_low", "_high")  # of an interval, behind the value
+BOUNDS = ("lower", "upper")
+Write = Callable[..., str]
 NORMALISED = {
     "none": "responses as they are",
     "centre": "centred responses",
@@ -25,10 +28,10 @@ TABLE: dict[str, Any] = {
     **{
         f"{what}_{kind}{end}": float
         for kind in KINDS
-        for what, ends in (("rdm", ("", "_low", "_high")), ("ceiling", ("",)))
-        for end in ends
+        for what in ("rdm", "ceiling")
+        for end in ENDS
     },
-    **dict.fromkeys(("ceiling_subjects_lower", "ceiling_subjects_upper"), float),
+    **{f"ceiling_subjects_{bound}{end}": float for bound in BOUNDS for end in ENDS},
 }
 
 
@@ -86,12 +89,13 @@ class Measures:
             row |= {f"rdm_{kind}": at["reliability"]}
             row |= {f"rdm_{kind}_{end}": at[end] for end in ("low", "high")}
         for kind, found in self.ceilings.items():
-            names = ("lower", "upper") if kind == "subjects" else ("ceiling",)
             at = _at(found, region)
-            row |= {
-                f"ceiling_{kind}" + (f"_{name}" if kind == "subjects" else ""): at[name]
-                for name in names
-            }
+            if kind == "subjects":
+                names = [f"{bound}{end}" for bound in BOUNDS for end in ENDS]
+                row |= {f"ceiling_subjects_{name}": at.get(name, np.nan) for name in names}
+            else:
+                row |= {f"ceiling_{kind}": at["ceiling"]}
+                row |= {f"ceiling_{kind}_{end}": at.get(end, np.nan) for end in ("low", "high")}
         return row
 
     def _of_neuroids(self, region: str) -> Any:
@@ -102,18 +106,21 @@ class Measures:
 
     def shown(self) -> pd.DataFrame:
         """The table as text, with columns for what is estimable in some region."""
-        columns = {
-            "region": ["region"],
-            "neuroids": ["neuroids"],
-            "reliability": ["reliability", "lowest", "highest"],
-            **{f"RDM, {k}": [f"rdm_{k}", f"rdm_{k}_low", f"rdm_{k}_high"] for k in KINDS},
-            **{f"ceiling, {k}": [f"ceiling_{k}"] for k in KINDS},
-            "ceiling, subjects": ["ceiling_subjects_lower", "ceiling_subjects_upper"],
+        columns: dict[str, tuple[Write, list[str]]] = {
+            "region": (_text, ["region"]),
+            "neuroids": (_text, ["neuroids"]),
+            "reliability": (_range, ["reliability", "lowest", "highest"]),
+            **{f"RDM, {k}": (_interval, [f"rdm_{k}{end}" for end in ENDS]) for k in KINDS},
+            **{f"ceiling, {k}": (_interval, [f"ceiling_{k}{end}" for end in ENDS]) for k in KINDS},
+            "ceiling, subjects": (
+                _bounds,
+                [f"ceiling_subjects_{bound}{end}" for bound in BOUNDS for end in ENDS],
+            ),
         }
         table = self.table
         kept = {
-            name: [_cell(row, parts) for row in table[parts].itertuples(index=False)]
-            for name, parts in columns.items()
+            name: [write(*row) for row in table[parts].itertuples(index=False)]
+            for name, (write, parts) in columns.items()
             if table[parts].notna().any(axis=None)
         }
         return pd.DataFrame(kept if set(kept) - {"region", "neuroids"} else {})
@@ -123,7 +130,7 @@ class Measures:
         """How the numbers of the table were made."""
         if len(table := self.shown()) and "reliability" in table:
             yield (
-                "reliability: median over neuroids [lowest, highest], split-half, of the mean "
+                "reliability: median over neuroids (lowest to highest), split-half, of the mean "
                 "over all repetitions"
             )
         if self.rdm:
@@ -132,9 +139,14 @@ class Measures:
                 f"RDM: reliability of {made['distance']} RDMs of {NORMALISED[made['normalise']]}, "
                 f"compared by {made['comparison']} [95% interval over stimuli]"
             )
+        if "subjects" in self.ceilings:
+            yield (
+                "ceiling, subjects: lower, each subject's RDM with the mean of the others; upper, "
+                "with the mean of all"
+            )
         if self.ceilings:
             kinds = ", ".join(self.ceilings)
-            yield f"ceiling: estimated ceiling ({kinds}), not a bound"
+            yield f"ceiling: estimated ceiling ({kinds}), not a bound [95% interval over stimuli]"
 
 
 def _at(found: xr.Dataset, region: str) -> dict[str, float]:
@@ -143,16 +155,25 @@ def _at(found: xr.Dataset, region: str) -> dict[str, float]:
     return {str(name): float(own[name]) for name in own.data_vars if own[name].dtype.kind in "fiu"}
 
 
-def _cell(numbers: Any, parts: list[str]) -> str:
-    """One number, ``value [low, high]``, or ``lower to upper``; a dash where not estimable."""
-    if len(parts) == 1:
-        only = numbers[0]
-        return str(only) if isinstance(only, str) else _number(only)
-    if len(parts) == 2:
-        return " to ".join(map(_number, numbers)) if pd.notna(numbers[0]) else "–"
-    value, low, high = numbers
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else _number(value)
+
+
+def _range(value: Any, lowest: Any, highest: Any) -> str:
+    """What single neuroids have, from the lowest to the highest: no interval."""
+    spread = f" ({_number(lowest)} to {_number(highest)})" if pd.notna(lowest) else ""
+    return f"{_number(value)}{spread}"
+
+
+def _interval(value: Any, low: Any, high: Any) -> str:
     interval = f" [{_number(low)}, {_number(high)}]" if pd.notna(low) else ""
     return f"{_number(value)}{interval}"
+
+
+def _bounds(*numbers: Any) -> str:
+    if pd.isna(numbers[0]):
+        return "–"
+    return f"lower {_interval(*numbers[:3])}; upper {_interval(*numbers[3:])}"
 
 
 def _number(value: Any) -> str:

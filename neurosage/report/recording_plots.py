@@ -1,10 +1,8 @@
-"""Pictures of a recording: reliability of neuroids and RDMs, RDMs by category, curves."""
+"""Pictures of a recording: reliability of neuroids and RDMs, and its curves."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +21,7 @@ TITLES = {"rdm": "RDM", "neuroids": "median neuroid"}
 SERIES = (
     (BLUE, "o"), (ORANGE, "s"), (GREEN, "D"), (PURPLE, "^"), ("#56b4e9", "v"), (INK, "P"),
 )  # fmt: skip
-CELLS = 400  # rows of an RDM that a picture can show
-LONGEST = 24  # letters of a category's name
 COLUMNS = 3  # panels side by side
-NAMED_BLOCKS = 14  # categories that find room on an axis
 
 
 def plot_reliabilities(reliability: xr.DataArray) -> Figure:
@@ -59,113 +54,6 @@ def plot_reliabilities(reliability: xr.DataArray) -> Figure:
     figure.supxlabel("reliability of the mean over all repetitions", fontsize=10, color=INK)
     figure.supylabel("neuroids", fontsize=10, color=INK)
     return as_written(figure)
-
-
-def plot_rdms(rdms: xr.DataArray, labels: Sequence[Any] | npt.NDArray[Any] | None = None) -> Figure:
-    """Draw the RDM of each region, stimuli sorted by category.
-
-    Distances are shown as ranks (0 the most alike pair, 1 the least), for one outlier would
-    hide all others. Of many stimuli, blocks of pairs are averaged first.
-
-    Parameters
-    ----------
-    rdms : xarray.DataArray
-        Dims ``region × stimulus_i × stimulus_j``.
-    labels : sequence, shape (stimulus,), optional
-        Each stimulus' category; the order of the RDMs is kept without.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A panel per region and one bar of colours.
-    """
-    count = rdms.sizes["stimulus_i"]
-    names = None if labels is None else np.asarray([str(label) for label in labels], object)
-    order = np.arange(count) if names is None else np.argsort(names, kind="stable")
-    figure, axes = _panels(rdms.sizes["region"], 3.2, 3.8)
-    image, step = None, -(-count // CELLS)
-    for place, (axis, region) in enumerate(zip(axes, rdms["region"].values, strict=True)):
-        square = _coarse(rdms.isel(region=place).values[np.ix_(order, order)], step)
-        end = len(square) * step - 0.5  # ticks stay numbers of stimuli
-        image = axis.imshow(
-            *(_ranks(square, diagonal=step > 1), "cividis"),
-            vmin=0,
-            vmax=1,
-            extent=(-0.5, end, end, -0.5),
-        )
-        axis.set_xlim(-0.5, count - 0.5)
-        axis.set_ylim(count - 0.5, -0.5)
-        axis.set_title(str(region), fontsize=10, color=INK, loc="left")
-        axis.grid(visible=False)
-        axis.spines[:].set_visible(False)
-        if names is None:
-            axis.set_xlabel(f"{count} stimuli, in their own order", fontsize=9, color=INK)
-            axis.set_xticks([])
-            axis.set_yticks([])
-        else:
-            _mark_blocks(axis, names[order], named=place % COLUMNS == 0)
-    assert image is not None  # an array of RDMs has a region
-    bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02, aspect=30)
-    cells = "pairs" if step == 1 else f"means of {step} × {step} pairs"
-    bar.set_label(f"distance, as rank among {cells}", fontsize=9, color=INK)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(colors=INK, labelsize=9, length=3)
-    return as_written(figure)
-
-
-def _coarse(square: npt.NDArray[np.float64], step: int) -> npt.NDArray[np.float64]:
-    """Average over blocks of step × step pairs, self-pairs left out; a screen shows no more."""
-    if step == 1:
-        return square
-    count = len(square)
-    size = -(-count // step)
-    padded = np.full((size * step, size * step), np.nan)
-    padded[:count, :count] = square
-    padded[np.diag_indices(len(padded))] = np.nan
-    blocks = padded.reshape(size, step, size, step)
-    there = np.isfinite(blocks)
-    number = there.sum((1, 3))
-    total = np.where(there, blocks, 0.0).sum((1, 3))
-    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
-
-
-def _ranks(square: npt.NDArray[np.float64], *, diagonal: bool) -> npt.NDArray[np.float64]:
-    from scipy.stats import rankdata
-
-    upper = np.triu_indices(len(square), 0 if diagonal else 1)
-    values = square[upper]
-    ranks = np.full(len(values), np.nan)
-    there = np.isfinite(values)
-    if there.any():
-        ranks[there] = (rankdata(values[there]) - 1) / max(there.sum() - 1, 1)
-    shown = np.full(square.shape, np.nan)
-    shown[upper] = ranks
-    shown.T[upper] = ranks
-    return shown
-
-
-def _mark_blocks(axis: Axes, names: npt.NDArray[Any], *, named: bool) -> None:
-    edges = np.flatnonzero(names[1:] != names[:-1]) + 1
-    blocks = [0, *edges, len(names)]
-    if len(blocks) - 1 <= 4 * NAMED_BLOCKS:
-        for edge in edges:
-            axis.axhline(edge - 0.5, color="white", lw=0.6)
-            axis.axvline(edge - 0.5, color="white", lw=0.6)
-    middles = [(a + b - 1) / 2 for a, b in itertools.pairwise(blocks)]
-    shown = [_cut(str(names[int(m)])) for m in middles]
-    longest = max(len(name) for name in shown)
-    few = len(middles) <= NAMED_BLOCKS
-    if few:
-        axis.set_xticks(middles, shown, fontsize=8, rotation=0 if longest <= 2 else 90)
-        axis.set_yticks(middles, shown if named else [""] * len(shown), fontsize=8)
-    else:
-        axis.set_xticks([])
-        axis.set_yticks([])
-        axis.set_xlabel(f"{len(middles)} categories, by name", fontsize=9, color=INK)
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 def plot_rdm_reliability(kinds: Mapping[str, xr.Dataset]) -> Figure:

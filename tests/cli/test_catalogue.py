@@ -27,6 +27,14 @@ def test_listings(command, ids):
     assert "macaque-v4/201025 (default)" in table.stdout
 
 
+def test_regions_that_the_file_names_are_no_empty_cell():
+    """Where a card leaves regions to its file, the listing says where they stand there."""
+    rows = json.loads(runner.invoke(app, ["teachers", "--json"]).stdout)
+    named = {row["id"]: row["regions"] for row in rows}
+    assert named["macaque-hvm/chabo"] == named["macaque-hvm/tito"] == "in its file: subregion"
+    assert named["macaque-hvm/both"] == "V4, pIT, aIT"
+
+
 def test_simulated_teachers_stand_out():
     """The listing says SIMULATED."""
     assert "SIMULATED" in runner.invoke(app, ["teachers"]).stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from neurosage.cli.check import app
+from neurosage.cli.check import _folded, app
 from neurosage.errors import InputError
 
 runner = CliRunner()
@@ -96,6 +97,32 @@ def test_tables_fit_the_terminal(lab, width, monkeypatch):
     for finding in document["findings"]:
         words = f"{finding['place']} {finding['message']} {finding['remedy']}".split()
         assert [word for word in words if word not in shown] == []
+
+
+def test_long_steps_are_named_when_they_begin():
+    """A step of one is said once, at its beginning; many are counted."""
+    from rich.console import Console
+
+    from neurosage.cli.live import Lines
+
+    console = Console(record=True, width=80, file=io.StringIO())
+    lines = Lines(console)
+    lines.count("noise ceiling", 0, 1)
+    assert console.export_text(clear=False).split() == ["noise", "ceiling", "…"]
+    lines.count("noise ceiling", 1, 1)
+    lines.count("images", 8, 8)
+    assert console.export_text().splitlines()[1:] == ["images: 8 of 8"]
+
+
+def test_a_narrow_terminal_folds_intervals():
+    """A number stands above its interval, both bounds apart."""
+    assert _folded("lower .39 [.32, .47]; upper .68 [.64, .71]").split("\n") == [
+        "lower .39",
+        "[.32, .47]",
+        "upper .68",
+        "[.64, .71]",
+    ]
+    assert _folded(".76 (.53 to .93)") == ".76\n(.53 to .93)"
 
 
 @pytest.mark.realdata

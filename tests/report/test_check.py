@@ -11,6 +11,7 @@ from neurosage.data.assembly import assembly
 from neurosage.data.stimuli import StimulusSet
 from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
+from neurosage.report import rdm_plots
 from neurosage.report import recording_plots as plots
 from neurosage.report.check import Check, check
 from neurosage.report.check_page import category_of
@@ -160,6 +161,39 @@ def test_category():
     assert category_of(teacher(kind=names, label=[k % 4 for k in range(N)])) == "label"
 
 
+def test_ranges_and_intervals_are_written_apart():
+    """Round brackets from lowest to highest, square ones for intervals; ceilings have theirs."""
+    shown = check(teacher()).measures.shown()
+    number = r"-?\d?\.\d\d"
+    assert shown["reliability"].str.fullmatch(rf"{number} \({number} to {number}\)").all()
+    interval = rf"{number} \[{number}, {number}\]"
+    for column in ("RDM, trials", "RDM, sites", "ceiling, trials", "ceiling, sites"):
+        assert shown[column].str.fullmatch(f"{interval}|–").all()
+    subjects = check(of_rdms(4)).measures.shown()["ceiling, subjects"]
+    assert subjects.str.fullmatch(f"lower {interval}; upper {interval}").all()
+
+
+def test_subjects_are_drawn_beside_their_mean(tmp_path):
+    """A large panel a region, a small one a subject; the page says how alike they are."""
+    made = of_rdms(3)
+    figure = rdm_plots.plot_rdms(made.stored_rdms)
+    titles = [axis.get_title(loc="left") for axis in figure.axes]
+    assert titles[:4] == ["IT, mean of 3 subjects", "M0", "M1", "M2"]
+    widths = [axis.get_position().width for axis in figure.axes[:2]]
+    assert widths[0] > 1.5 * widths[1]
+    text = check(made, tmp_path).page.read_text(encoding="utf-8")
+    assert "IT: lower " in text
+    assert "as the teacher has them" in text
+
+
+def test_a_page_shows_some_images_with_their_ids(tmp_path):
+    """Eight of them, the first and the last among them; the verdict is in plain words."""
+    text = check(teacher(), tmp_path).page.read_text(encoding="utf-8")
+    assert text.count("data:image/png") == 8
+    assert all(f"{k + 1}: s{k}" in text for k in (0, 1, 2, 3, N - 1))
+    assert Check("lab", None, ()).verdict == "no fault found"
+
+
 def test_numbers_are_short():
     """Two digits, no zero before the point."""
     assert [short(v) for v in (0.5, -0.25, 0.999, 1.0, -1.0)] == [
@@ -191,21 +225,21 @@ def test_rdms_are_sorted_by_label():
     rdms = xr.DataArray([near + 0.1 * k for k in range(2)],
                         dims=("region", "stimulus_i", "stimulus_j"),
                         coords={"region": ["V4", "IT"]})  # fmt: skip
-    first = plots.plot_rdms(rdms, labels).axes[0]
+    first = rdm_plots.plot_rdms(rdms, labels).axes[0]
     shown = first.images[0].get_array()
     assert shown[0, 1] < shown[0, 2]
     assert [t.get_text() for t in first.get_yticklabels()] == ["a", "b"]
-    assert [t.get_text() for t in plots.plot_rdms(rdms).axes[0].get_yticklabels()] == []
+    assert [t.get_text() for t in rdm_plots.plot_rdms(rdms).axes[0].get_yticklabels()] == []
 
 
 def test_large_rdms_are_averaged_in_blocks(monkeypatch):
     """Blocks of pairs are shown, self-pairs left out, and ticks still count stimuli."""
-    monkeypatch.setattr(plots, "CELLS", 2)
+    monkeypatch.setattr(rdm_plots, "CELLS", 2)
     near = np.ones((5, 5)) - np.eye(5)
     near[:3, 3:] = near[3:, :3] = 3
     rdms = xr.DataArray(near[None], dims=("region", "stimulus_i", "stimulus_j"),
                         coords={"region": ["V4"]})  # fmt: skip
-    axis = plots.plot_rdms(rdms, list("aaabb")).axes[0]
+    axis = rdm_plots.plot_rdms(rdms, list("aaabb")).axes[0]
     shown = axis.images[0].get_array()
     np.testing.assert_allclose(shown, [[0.25, 1.0], [1.0, 0.25]])
     assert list(axis.get_xticks()) == [1.0, 3.5]
