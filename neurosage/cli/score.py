@@ -186,21 +186,23 @@ def _cell(value: float, is_best: bool) -> str:
 
 
 def _footnote(result: Score) -> str:
-    made, count = result.data.attrs, result.data.sizes["layer"]
+    from neurosage.data.findings.finding import count
+
+    made, number = result.data.attrs, result.data.sizes["layer"]
     layers = made.get("distance_layers", made["distance"])
     other = "" if layers == made["distance"] else f" (the network's: {layers}, without noise)"
     note = (
         f"{made['comparison']} of {made['distance']} RDMs{other} over {made['n_stimuli']} stimuli; "
         f"neuroids {made['normalise_teacher']}, units {made['normalise_layers']}.\n"
     )
-    if count > 1:
+    if number > 1:
         note += (
-            f"The best is a max over {count} layers on the scored stimuli: that is selection, it "
+            f"The best is a max over {number} layers on the scored stimuli: that is selection, it "
             "grows with the number of layers; no unbiased similarity.\n"
         )
-    for what, left_out in json.loads(made["dropped"]).items():
+    for what, left_out in json.loads(made["dropped"]).get("b", {}).items():  # b: the teacher
         first = ", ".join(map(str, left_out[:5])) + (", …" if len(left_out) > 5 else "")
-        note += f"{len(left_out)} {what} left out for missing responses: {first}\n"
+        note += f"{count(len(left_out), what)} left out for missing responses: {first}\n"
     reasons = result.data["undefined"].to_series()
     for layer, reason in reasons[reasons != ""].items():
         note += f"{layer} is undefined: {reason}\n"

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from neurosage.cli.score import app
+from neurosage.data.assembly import assembly
+from neurosage.data.registry import load_stimuli
+from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
 from neurosage.scoring.result import Score
 
@@ -69,6 +73,17 @@ def test_progress_is_shown_on_standard_error(model: str) -> None:
     made = json.loads(done.stdout)["made"]
     assert f"stimuli recorded: {made['n_stimuli']} of {made['n_stimuli']}" in done.stderr
     assert made["nan"] == "drop-stimulus"
+
+
+def test_what_a_policy_left_out_is_named(model: str, tmp_path: Path) -> None:
+    """A neuroid without a response to one stimulus: how many, which, why."""
+    stimuli = load_stimuli("digits").take([f"digit-{k:04}" for k in range(12)])
+    values = np.random.default_rng(0).normal(size=(12, 9))
+    values[4, 2] = np.nan
+    responses = assembly(values, stimulus_id=stimuli.stimulus_ids, region="V4")
+    Teacher("holed", stimuli, responses).save(tmp_path / "holed")
+    done = call(model, "--teacher", tmp_path / "holed", "--nan", "drop-neuroid", "--layers", "0")
+    assert "1 neuroid left out for missing responses: V4.2" in done.stdout
 
 
 @pytest.mark.parametrize(
