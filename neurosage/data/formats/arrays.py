@@ -57,8 +57,8 @@ def read(
     unit : str, optional
         Of the values; kept in ``attrs``.
     coordinates : mapping of str to str, optional
-        Our name of a coordinate to the file's: of an array in an ``.npz`` file, of a
-        column of presentations in a csv.
+        Our name of a coordinate to the file's: of an array in an ``.npz`` file (those that
+        bear our names are taken unasked), of a column of presentations in a csv.
     **columns : array_like
         Further coordinates by name, as long as one of the dims.
 
@@ -112,7 +112,7 @@ def read(
 
 def _dims(path: Path, held: Held, dims: Sequence[str] | None) -> tuple[str, ...]:
     rows = ("presentation", "neuroid")
-    if "neuroid_id" in held.columns:  # a table with a header: its rows are presentations
+    if path.suffix.lower() == ".csv" and "neuroid_id" in held.columns:  # a row a presentation
         if dims is not None and tuple(dims) not in (rows, ("stimulus", "neuroid")):
             raise InputError(
                 f"{path} has a header with stimulus_id, so its dims are {rows}, not {tuple(dims)}; "

@@ -15,6 +15,7 @@ import xarray as xr
 
 from neurosage.data.assembly import check_assembly
 from neurosage.data.formats.carrying import without_lost, written_whole
+from neurosage.data.formats.layout import HOMES
 from neurosage.data.formats.memory import check_free
 from neurosage.errors import InputError, unknown
 
@@ -81,7 +82,7 @@ def read_npz(path: Path, key: str | None, coordinates: Mapping[str, str]) -> Hel
     key : str or None
         The array of responses; None where there is but one, or an assembly.
     coordinates : mapping of str to str
-        Our name of a column to the array's.
+        Our name of a column to the array's; arrays that bear our names need not be named.
 
     Returns
     -------
@@ -108,6 +109,7 @@ def read_npz(path: Path, key: str | None, coordinates: Mapping[str, str]) -> Hel
                     _check_array(stream, member.file_size, f"{member.filename} in {path}")
             if key is None and ABOUT in loaded.files:
                 return Held(np.empty(0), assembly=_assembly(loaded))
+            coordinates = _named(loaded.files, key) | dict(coordinates)
             rest = [name for name in loaded.files if name not in coordinates.values()]
             key = rest[0] if key is None and len(rest) == 1 else key
             for name in (key, *coordinates.values()):
@@ -116,6 +118,11 @@ def read_npz(path: Path, key: str | None, coordinates: Mapping[str, str]) -> Hel
                     raise unknown(f"array in {path.name}", name, loaded.files, hint)
             columns = {ours: _array(loaded, name) for ours, name in coordinates.items()}
             return Held(_array(loaded, str(key)), columns)
+
+
+def _named(files: Collection[str], key: str | None) -> dict[str, str]:
+    """Arrays that bear our names are what they say: else values would go by position."""
+    return {name: name for name in HOMES if name in files and name != key}
 
 
 def _array(loaded: Any, name: str) -> npt.NDArray[Any]:

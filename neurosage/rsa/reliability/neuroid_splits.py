@@ -40,7 +40,8 @@ def corrected(correlation: Floats, trials: Trials, masks: Mask, weights: Any = N
     first = masks.sum(2)
     inverse = [(1.0 / first).mean(0), (1.0 / (trials.counts - first)).mean(0), 1.0 / trials.counts]
     total = weights.sum(1)
-    h1, h2, repetitions = (total / (weights @ each) for each in inverse)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a resample without any such stimulus
+        h1, h2, repetitions = (total / (weights @ each) for each in inverse)
     return step_up(correlation, h1[:, None], h2[:, None], repetitions[:, None])
 
 
@@ -130,7 +131,8 @@ def _sums(middle: Floats, apart: Floats, weights: Any) -> list[Floats]:
 
 
 def _pearson(sums: Any, count: Any, smallest: Floats) -> Floats:
-    h, d, hh, hd, dd = (each / count for each in sums)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a resample without any such stimulus
+        h, d, hh, hd, dd = (each / count for each in sums)
     middle, cross, apart = hh - h * h, hd - h * d, (dd - d * d) / 4.0
     first, second = middle + apart + cross, middle + apart - cross
     flat = (first <= smallest) | (second <= smallest)

@@ -230,3 +230,26 @@ def test_arrays_that_promise_more_than_there_is(tmp_path, name):
             archive.write(tmp_path / "r.npy", "r.npy")
     with pytest.raises(InputError, match="is cut off: it says shape"):
         read(tmp_path / name, region="V4", stimulus_id=["x"])
+
+
+def test_an_npz_s_own_ids_are_followed(tmp_path):
+    """Arrays that bear our names are what they say, whatever the order of the stimuli."""
+    names = ["s2", "s0", "s1", "s3"]
+    values = np.array([[[int(name[1])] * 2] * 3 for name in names], float)
+    held = {"stimulus_id": np.array(names), "neuroid_id": np.array(["n0", "n1", "n2"])}
+    np.savez(tmp_path / "r.npz", values=values, **held)
+    a = read(
+        tmp_path / "r.npz",
+        ("stimulus", "neuroid", "repetition"),
+        stimulus_id=["s0", "s1", "s2", "s3"],
+        region="V4",
+    )
+    assert a.values[:, 0].tolist() == [float(name[1]) for name in a.stimulus_id.values]
+    assert a.neuroid_id.values.tolist() == ["n0", "n1", "n2"]
+    with pytest.raises(InputError, match="s9"):
+        read(
+            tmp_path / "r.npz",
+            ("stimulus", "neuroid", "repetition"),
+            region="V4",
+            stimulus_id=["s0", "s1", "s2", "s9"],
+        )
