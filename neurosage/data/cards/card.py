@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from pathlib import Path
@@ -14,7 +15,8 @@ from neurosage.data.cards.questions import unfinished
 from neurosage.errors import InputError, unknown
 
 __all__ = [
-    "NAME", "Card", "Counts", "FileEntry", "Kind", "Normalise", "Part", "card_faults", "read_card",
+    "NAME", "Card", "Counts", "FileEntry", "Kind", "Normalise", "Part", "card_faults",
+    "card_of_the_rest", "read_card",
 ]  # fmt: skip
 
 Kind = Literal["recorded", "rdm", "network", "simulated", "stimuli"]
@@ -23,6 +25,7 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 NAMED = f"^{NAME}$"
 ADDRESS = r"^https?://.*/$"
 MOST = 20  # faults named at once
+STRUCTURE = ("schema", "id", "kind", "base_url", "teacher", "default", "part")
 RULES = {  # pydantic would quote the pattern
     NAMED: "a name is letters, digits, '.', '_' and '-', and begins with a letter or digit",
     HASH: "a hash is 'sha256:' with 64 digits of 0-9 and a-f, or 'sha1:' with 40",
@@ -173,6 +176,36 @@ def _checked(path: Path, document: dict[str, Any]) -> Card:
         faults = card_faults(error)
         more = f"; and {len(faults) - MOST} more" if len(faults) > MOST else ""
         raise InputError(f"{path}: {'; '.join(faults[:MOST])}{more}.") from error
+
+
+def card_of_the_rest(path: Path, error: ValidationError) -> Card | None:
+    """Return a faulty card without its faulty words, so that its files can be looked at.
+
+    Parameters
+    ----------
+    path : Path
+        The ``card.toml``.
+    error : pydantic.ValidationError
+        What is wrong in it.
+
+    Returns
+    -------
+    Card or None
+        None where a fault is of anything that says which files there are, or looks like it:
+        what was then told of files might not be so.
+    """
+    wrong = [each["loc"] for each in error.errors()]
+    if not all(len(loc) == 1 and _is_word(str(loc[0])) for loc in wrong):
+        return None
+    dropped = {str(loc[0]) for loc in wrong}
+    try:
+        return Card.model_validate({k: v for k, v in _document(path).items() if k not in dropped})
+    except (ValidationError, InputError):
+        return None
+
+
+def _is_word(key: str) -> bool:
+    return not difflib.get_close_matches(key, STRUCTURE, n=1, cutoff=0.6)
 
 
 def card_faults(error: ValidationError) -> list[str]:

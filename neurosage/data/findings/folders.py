@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from neurosage.data.cards.card import Card, card_faults
+from neurosage.data.cards.card import Card, card_faults, card_of_the_rest
 from neurosage.data.findings.card_rules import card_findings
 from neurosage.data.findings.finding import Finding, by_severity
 from neurosage.data.findings.part_files import AGAIN, FAULTS, PartFiles, fault, images_alone
@@ -57,7 +57,7 @@ def load_and_find(
     try:
         card = source.card()
     except InputError as error:
-        return None, by_severity([*_card(source, error), *_loose_files(source.folder, progress)])
+        return None, by_severity([*_card(source, error), *_files(source, error, progress)])
     if card is not None:
         card.choose(part)  # a part that does not exist is no finding, but a wrong call
     try:
@@ -84,6 +84,17 @@ def _card(source: Source, error: InputError) -> Iterator[Finding]:
     for each in faults:
         step = f"Write in {place} what would be right, {AGAIN}"
         yield Finding("card", "error", place, f"{each.rstrip('.')}.", step)
+
+
+def _files(source: Source, error: InputError, progress: Progress | None) -> Iterator[Finding]:
+    """By what is sound in a faulty card, or at least the images."""
+    rest, cause = None, error.__cause__
+    if source.folder is not None and isinstance(cause, ValidationError):
+        rest = card_of_the_rest(source.folder / "card.toml", cause)
+    if rest is None or not rest.part:
+        yield from _loose_files(source.folder, progress)
+    else:
+        yield from PartFiles(source, rest, rest.choose(None), progress).findings()
 
 
 def _loose_files(folder: Path | None, progress: Progress | None) -> Iterator[Finding]:

@@ -83,6 +83,24 @@ def test_each_fault_of_a_card_is_a_finding(lab):
     assert "images" in {finding.rule for finding in findings}
 
 
+def test_a_misspelt_word_hides_no_fault_of_the_files(lab):
+    """The card's fault, the missing images and the changed responses, all at once."""
+    rewrite(lab, "schema = 1", 'schema = 1\nnormalize = "zscore"')
+    (lab / "images.zip").unlink()
+    (lab / "responses.npy").write_bytes(b"changed")
+    findings = load_and_find(lab)[1]
+    told = " ".join(finding.message for finding in findings)
+    assert "unknown key 'normalize'" in told
+    assert "images.zip" in told
+    assert "is not the file that the card" in told
+
+
+def test_files_are_left_alone_where_the_card_misnames_them(lab):
+    """A fault in what says which files there are tells nothing of the files."""
+    rewrite(lab, "responses =", "response =")
+    assert {"card"} == {finding.rule for finding in load_and_find(lab)[1]}
+
+
 def test_a_card_that_is_no_toml(lab):
     """It is one finding."""
     (lab / "card.toml").write_text("id = \n")
