@@ -37,8 +37,17 @@ if TYPE_CHECKING:
     from neurosage.models.source import load_model
     from neurosage.nas.search import resume, search
     from neurosage.report.check import check
+    from neurosage.report.mds_plots import plot_mds
+    from neurosage.report.profile_plots import plot_profiles
+    from neurosage.report.rdm_plots import plot_rdms
+    from neurosage.report.region_plots import plot_regions
+    from neurosage.report.similarity_plots import plot_similarity
     from neurosage.rsa.ceilings.ceiling import noise_ceiling
     from neurosage.rsa.ceilings.noise_corrected import noise_corrected
+    from neurosage.rsa.inference.bootstrap import bootstrap_similarity
+    from neurosage.rsa.inference.cross_fitted import cross_fitted_similarity
+    from neurosage.rsa.inference.mantel import mantel_test
+    from neurosage.rsa.inference.paired import compare_models
     from neurosage.rsa.rdm import rdms
     from neurosage.rsa.reliability.curves import reliability_curve
     from neurosage.rsa.reliability.neuroids import BRAIN_SCORE, reliability
@@ -60,15 +69,24 @@ __all__ = [
     "assembly",
     "average_repetitions",
     "average_time",
+    "bootstrap_similarity",
     "check",
+    "compare_models",
     "count_spikes",
+    "cross_fitted_similarity",
     "list_stimuli",
     "list_teachers",
     "load_model",
     "load_stimuli",
     "load_teacher",
+    "mantel_test",
     "noise_ceiling",
     "noise_corrected",
+    "plot_mds",
+    "plot_profiles",
+    "plot_rdms",
+    "plot_regions",
+    "plot_similarity",
     "rdm_reliability",
     "rdms",
     "record",
@@ -104,9 +122,18 @@ _MODULES = {
     "neurosage.models.source": ("load_model",),
     "neurosage.nas.search": ("resume", "search"),
     "neurosage.report.check": ("check",),
+    "neurosage.report.mds_plots": ("plot_mds",),
+    "neurosage.report.profile_plots": ("plot_profiles",),
+    "neurosage.report.rdm_plots": ("plot_rdms",),
+    "neurosage.report.region_plots": ("plot_regions",),
+    "neurosage.report.similarity_plots": ("plot_similarity",),
     "neurosage.rsa.ceilings.ceiling": ("noise_ceiling",),
     "neurosage.rsa.reliability.curves": ("reliability_curve",),
     "neurosage.rsa.ceilings.noise_corrected": ("noise_corrected",),
+    "neurosage.rsa.inference.bootstrap": ("bootstrap_similarity",),
+    "neurosage.rsa.inference.cross_fitted": ("cross_fitted_similarity",),
+    "neurosage.rsa.inference.mantel": ("mantel_test",),
+    "neurosage.rsa.inference.paired": ("compare_models",),
     "neurosage.rsa.rdm": ("rdms",),
     "neurosage.rsa.reliability.regions": ("rdm_reliability",),
     "neurosage.rsa.reliability.neuroids": ("BRAIN_SCORE", "reliability"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,14 @@ from neurosage.errors import InputError
 from neurosage.models.record import record
 from neurosage.models.source import Model, load_model
 from neurosage.rsa.similarity import similarity
-from neurosage.scoring.network import score
+from neurosage.scoring import network
 from neurosage.scoring.result import Score, teacher_guidance
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "cifar_resnet.py"
+
+
+# Of similarities alone: what goes with them has tests of its own.
+score = partial(network.score, interval=None, ceilings=False)
 
 
 def matrix(values: object) -> xr.DataArray:

@@ -258,22 +258,71 @@ def test_broken_explorers_fail(law, make, error):
         getattr(Case(), f"test_{law}")()
 
 
-class Shaky(BackendCase):
-    """Distances off by a factor, similarities by a constant."""
+def broken_backend(breaks):
+    """A case whose backend has some of its methods replaced."""
 
-    def make_backend(self):
-        backend = TorchBackend(dtype="float64")
-        right, alike = backend.rdm, backend.similarity
-        backend.rdm = lambda patterns, distance: 1.01 * right(patterns, distance)
-        backend.similarity = lambda a, b, comparison: alike(a, b, comparison) + 1e-3
-        return backend
+    class Case(BackendCase):
+        def make_backend(self):
+            backend = TorchBackend(dtype="float64")
+            breaks(backend)
+            return backend
+
+    return Case()
 
 
-@pytest.mark.parametrize("law", ["rdms", "similarities"])
-def test_wrong_backends_fail(law):
-    """A backend that is off by a percent does not pass."""
-    with pytest.raises(AssertionError):
-        getattr(Shaky(), f"test_{law}")()
+def scaled(backend):
+    """Distances are off by a percent."""
+    right = backend.rdm
+    backend.rdm = lambda patterns, distance: 1.01 * right(patterns, distance)
+
+
+def shifted(backend):
+    """Similarities are off by a constant."""
+    right = backend.similarity
+
+    def similarity(a, b, comparison):
+        found = right(a, b, comparison)
+        return replace(found, values=found.values + 1e-3)
+
+    backend.similarity = similarity
+
+
+def certain(backend):
+    """What is undefined becomes 0."""
+    right = backend.similarity
+
+    def similarity(a, b, comparison):
+        found = right(a, b, comparison)
+        return replace(found, values=np.nan_to_num(found.values))
+
+    backend.similarity = similarity
+
+
+def hungry(backend):
+    """Single columns of the patterns are read."""
+    right = backend.prepare
+
+    def prepare(patterns, distance, comparison):
+        return right([f[:, :-1] if f[:, 0] is None else f for f in patterns], distance, comparison)
+
+    backend.prepare = prepare
+
+
+@pytest.mark.parametrize(
+    ("law", "breaks", "error"),
+    [
+        ("rdms", scaled, AssertionError),
+        ("similarities", shifted, AssertionError),
+        ("representations", shifted, AssertionError),
+        ("undefined_is_nan", certain, AssertionError),
+        ("patterns_are_read_by_rows", hungry, TypeError),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_wrong_backends_fail(law, breaks, error):
+    """Each law of backends catches what breaks it."""
+    with pytest.raises(error):
+        getattr(broken_backend(breaks), f"test_{law}")()
 
 
 def test_changing_teachers_fail():

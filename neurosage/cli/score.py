@@ -6,7 +6,6 @@ import json
 import math
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +18,13 @@ if TYPE_CHECKING:
     from neurosage.scoring.result import Score
 
 app = typer.Typer()
+
+COMPARISONS = (
+    "Of two RDMs: pearson, spearman, cosine, kendall, tau-a, rho-a, corr_cov, cosine_cov, cka, "
+    "cka_unbiased; of responses, without RDMs and distance: svcca, procrustes."
+)
+WIDE = 200
+NARROW = 110  # terminals below show an interval under its number
 
 
 @app.command()
@@ -47,10 +53,11 @@ def score(
         str | None,
         typer.Option(
             help="correlation (if omitted, or that of the teacher's RDMs), euclidean, cosine, "
-            "crossnobis (from single repetitions; the network's side is then euclidean)."
+            "poisson; from single repetitions mahalanobis, poisson_cv, crossnobis (the network's "
+            "side is then euclidean)."
         ),
     ] = None,
-    comparison: Annotated[str, typer.Option(help="pearson, spearman or cosine.")] = "pearson",
+    comparison: Annotated[str, typer.Option(help=COMPARISONS)] = "pearson",
     normalise: Annotated[
         str | None,
         typer.Option(
@@ -60,11 +67,29 @@ def score(
     backend: Annotated[str, typer.Option(help="torch or rsatoolbox.")] = "torch",
     nan: Annotated[
         str,
-        typer.Option(help="Missing responses of it: raise, drop-stimulus or drop-neuroid."),
+        typer.Option(help="Missing responses of it: raise, drop-stimulus, drop-neuroid, pairwise."),
     ] = "raise",
+    precision: Annotated[
+        str | None,
+        typer.Option(help="Of mahalanobis and crossnobis: none, diagonal or shrinkage."),
+    ] = None,
+    interval: Annotated[float, typer.Option(help="How much the intervals cover.")] = 0.95,
+    no_interval: Annotated[
+        bool, typer.Option("--no-interval", help="Leave out intervals and cross-fitting.")
+    ] = False,
+    resamples: Annotated[int, typer.Option(help="Of the stimuli, for the intervals.")] = 1000,
+    by: Annotated[
+        str,
+        typer.Option(help="Stimuli drawn together for them: a coordinate or column, as object."),
+    ] = "stimulus_id",
+    ceilings: Annotated[
+        bool, typer.Option(help="Estimate the noise ceilings of the teacher's regions.")
+    ] = True,
     batch_size: Annotated[int, typer.Option(help="Stimuli in a batch.")] = 64,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, …")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to save score.nc in.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for score.nc and the page score.html.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not tables.")] = False,
 ) -> None:
     """Score a network: similarity of its layers to each region of a teacher."""
@@ -95,18 +120,31 @@ def score(
             normalise=normalise,
             backend=backend,
             nan=nan,
+            precision=precision,
+            interval=None if no_interval else interval,
+            resamples=resamples,
+            by=by,
+            ceilings=ceilings,
             preprocessing=preprocessing,
             batch_size=batch_size,
             device=device,
-            progress=partial(shown.count, "stimuli recorded"),
+            progress=shown.count,
         )
-    saved = None if out is None else result.save(out / "score.nc")
+    saved = [] if out is None else _save(result, out)
     if as_json:
         typer.echo(json.dumps(_document(result), ensure_ascii=False))
     else:
         _print(result)
-    if saved is not None:
-        typer.echo(f"saved {saved}", err=True)
+    for path in saved:
+        typer.echo(f"saved {path}", err=True)
+
+
+def _save(result: Score, out: Path) -> list[Path]:
+    from neurosage.report.score_page import write_score_page
+
+    kept, page = result.save(out / "score.nc"), out / "score.html"
+    write_score_page(result, page)
+    return [kept, page]
 
 
 def _make_folder(out: Path) -> None:
@@ -135,34 +173,41 @@ def _document(result: Score) -> dict[str, Any]:
 def _print(result: Score) -> None:
     from rich.console import Console
 
+    from neurosage.scoring.showing import notes
+
     # Piped, a table is not squeezed to 80 columns.
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
-    made = result.data.attrs
+    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+    made, folded = result.data.attrs, console.width < NARROW
     title = f"{made['model']} (weights: {made['weights']}) against {made['teacher']}"
     console.print(title, markup=False, style="bold")
     if made["teacher_kind"] == "simulated":
         console.print("This teacher is SIMULATED: it was measured in no animal.", style="yellow")
     console.print("Most similar layer of each region:")
-    console.print(_best_table(result))
+    console.print(_best_table(result, folded))
     console.print("All layers, in the order they were asked for or run:")
-    console.print(_layer_table(result))
-    console.print(_footnote(result), markup=False)
+    console.print(_layer_table(result, folded))
+    for note in notes(result.data):
+        console.print(note, markup=False)
 
 
-def _best_table(result: Score) -> Any:
+def _best_table(result: Score, folded: bool) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("region", "best layer")
-    table.add_column("similarity", justify="right")
-    for row in result.best.itertuples():
-        table.add_row(escape(str(row.region)), escape(str(row.layer)), f"{row.similarity:.3f}")
+    from neurosage.scoring.showing import shown_best
+
+    shown, table = shown_best(result.best, result.data), Table()
+    for title in shown.columns:
+        numbers = title not in ("region", "best layer")
+        table.add_column(escape(title), justify="right" if numbers else "left", no_wrap=numbers)
+    for row in shown.itertuples(index=False):
+        table.add_row(*(escape(_folded(str(cell), folded)) for cell in row))
     table.add_section()
     table.add_row("TG", "mean over regions", f"{result.tg:.3f}")
     return table
 
 
-def _layer_table(result: Score) -> Any:
+def _layer_table(result: Score, folded: bool) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
@@ -170,40 +215,27 @@ def _layer_table(result: Score) -> Any:
     table.add_column("units", justify="right")
     regions = [str(region) for region in result.similarity.region.values]
     for region in regions:
-        table.add_column(region, justify="right")
+        table.add_column(escape(region), justify="right", no_wrap=True)
     best = set(zip(result.best.region, result.best.layer, strict=True))
     for layer in result.data["layer"].values:
         part = result.data.sel(layer=layer)
-        values = {region: float(part["similarity"].sel(region=region)) for region in regions}
-        cells = [_cell(values[region], (region, layer) in best) for region in regions]
+        cells = [_cell(part.sel(region=r), (r, layer) in best, folded) for r in regions]
         table.add_row(escape(str(layer)), str(int(part["units"])), *cells)
     return table
 
 
-def _cell(value: float, is_best: bool) -> str:
-    shown = "undefined" if math.isnan(value) else f"{value:.3f}"
+def _cell(found: Any, is_best: bool, folded: bool) -> str:
+    from rich.markup import escape
+
+    from neurosage.scoring.showing import with_interval
+
+    value = float(found["similarity"])
+    low, high = (float(found.get(name, math.nan)) for name in ("low", "high"))
+    words = with_interval(value, low, high)
+    shown = "undefined" if math.isnan(value) else escape(_folded(words, folded))
     return f"[bold]{shown}[/]" if is_best else shown
 
 
-def _footnote(result: Score) -> str:
-    from neurosage.data.findings.finding import count
-
-    made, number = result.data.attrs, result.data.sizes["layer"]
-    layers = made.get("distance_layers", made["distance"])
-    other = "" if layers == made["distance"] else f" (the network's: {layers}, without noise)"
-    note = (
-        f"{made['comparison']} of {made['distance']} RDMs{other} over {made['n_stimuli']} stimuli; "
-        f"neuroids {made['normalise_teacher']}, units {made['normalise_layers']}.\n"
-    )
-    if number > 1:
-        note += (
-            f"The best is a max over {number} layers on the scored stimuli: that is selection, it "
-            "grows with the number of layers; no unbiased similarity.\n"
-        )
-    for what, left_out in json.loads(made["dropped"]).get("b", {}).items():  # b: the teacher
-        first = ", ".join(map(str, left_out[:5])) + (", …" if len(left_out) > 5 else "")
-        note += f"{count(len(left_out), what)} left out for missing responses: {first}\n"
-    reasons = result.data["undefined"].to_series()
-    for layer, reason in reasons[reasons != ""].items():
-        note += f"{layer} is undefined: {reason}\n"
-    return note.rstrip()
+def _folded(words: str, folded: bool) -> str:
+    """A number above its interval where there is no room beside it."""
+    return words.replace(" [", "\n[") if folded else words

@@ -49,7 +49,8 @@ def assembly(
     Parameters
     ----------
     values : array_like
-        Responses, with the dims named in `dims`, in any order.
+        Responses, with the dims named in `dims`, in any order. A dask array stays one, and is
+        read when it is needed.
     dims : sequence of str
         The names of the dims of `values`: ``neuroid``; ``presentation``, or ``stimulus``
         with or without ``repetition`` (NaN where not shown); and ``time_bin`` if there.
@@ -89,7 +90,9 @@ def assembly(
     """
     check_names(coordinates, stimulus_id=stimulus_id, region=region, neuroid_id=neuroid_id)
     unit = coordinates.pop("unit") if isinstance(coordinates.get("unit"), str) else None
-    check_dims(tuple(dims), (data := np.asarray(values)).dtype)
+    # What is computed in chunks, such as a dask array, stays so.
+    data: Any = values if hasattr(values, "__dask_graph__") else np.asarray(values)
+    check_dims(tuple(dims), data.dtype)
     if data.ndim != len(dims):
         raise InputError(f"values have shape {data.shape}, but {len(dims)} dims are named: {dims}.")
     sizes = dict(zip(dims, data.shape, strict=True))

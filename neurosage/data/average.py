@@ -102,16 +102,44 @@ def average_repetitions(responses: xr.DataArray, by: str = "stimulus_id") -> xr.
     return _group_means(responses, codes, by)
 
 
-def _group_means(responses: xr.DataArray, codes: Any, by: str) -> xr.DataArray:
-    groups = int(codes.max()) + 1
-    values = np.asarray(responses.values, dtype=np.result_type(responses.dtype, np.float32))
-    present = ~np.isnan(values)
-    sums = np.zeros((groups, *values.shape[1:]))
-    counts = np.zeros_like(sums)
-    np.add.at(sums, codes, np.where(present, values, 0.0))
-    np.add.at(counts, codes, present)
+def grouped_means(values: Any, starts: Any) -> Any:
+    """Average presentations that stand together, missing responses left out.
+
+    Parameters
+    ----------
+    values : array, shape (presentation, neuroid[, time_bin])
+        Presentations of one stimulus after the other's.
+    starts : array of int, shape (stimulus,)
+        Where each stimulus starts.
+
+    Returns
+    -------
+    array, shape (stimulus, neuroid[, time_bin])
+        NaN where nothing was answered; floating, in the precision of `values`.
+
+    Examples
+    --------
+    >>> grouped_means(np.array([[1.0], [3.0], [np.nan]]), np.array([0, 2]))
+    array([[ 2.],
+           [nan]])
+    """
+    values = np.asarray(values, dtype=np.result_type(values.dtype, np.float32))
+    missing = np.isnan(values)
+    if missing.any():
+        counts = np.add.reduceat(~missing, starts, axis=0, dtype=np.int64)
+        values = np.where(missing, np.zeros((), values.dtype), values)
+    else:
+        sizes = np.diff(np.append(starts, len(values)))
+        counts = sizes.reshape(-1, *[1] * (values.ndim - 1))
+    sums = np.add.reduceat(values, starts, axis=0, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = (sums / counts).astype(values.dtype)
+        return (sums / counts).astype(values.dtype)
+
+
+def _group_means(responses: xr.DataArray, codes: Any, by: str) -> xr.DataArray:
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    means = grouped_means(responses.values[order], starts)
     first = np.unique(codes, return_index=True)[1]
     averaged = responses.isel(presentation=first).copy(data=means)
     for key in [c for c in averaged.coords if averaged[c].dims == ("presentation",)]:

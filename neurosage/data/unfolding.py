@@ -100,8 +100,8 @@ def unfold(array: xr.DataArray) -> xr.DataArray:
         return array.rename({"stimulus": "presentation"} if "stimulus" in array.dims else {})
     ordered = array.transpose(*CELLS, *[dim for dim in array.dims if dim not in CELLS])
     stimuli, repetitions = ordered.shape[:2]
-    flat = ordered.values.reshape(stimuli * repetitions, *ordered.shape[2:])
-    shown = ~np.isnan(flat).all(axis=tuple(range(1, flat.ndim)))
+    flat = ordered.data.reshape(stimuli * repetitions, *ordered.shape[2:])
+    shown = np.asarray(~np.isnan(flat).all(axis=tuple(range(1, flat.ndim))))
     coords: dict[str, Any] = {}
     for name, column in ordered.coords.items():
         along = column.dims[0] if column.dims else ""

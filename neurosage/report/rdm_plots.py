@@ -13,13 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from neurosage.report.labels import cut, in_order
 from neurosage.report.plots import as_written
 from neurosage.report.recording_plots import INK
 
 CELLS = 400  # rows of an RDM that a picture can show
-LONGEST = 24  # letters of a category's name
-NAMED_BLOCKS = 14  # categories that find room on an axis
+MARKED_BLOCKS = 56  # categories with lines between
 LARGE = 4.6  # inches of an RDM
+NAME, ROOM = 8, 230  # points of a name's height, and of an axis
 COLUMNS = 2  # large ones side by side
 SMALL_ROWS = 2  # of subjects' RDMs beside a large one
 MOST_SUBJECTS = 8  # drawn
@@ -44,6 +45,14 @@ def plot_rdms(rdms: xr.DataArray, labels: Labels = None) -> Figure:
     -------
     matplotlib.figure.Figure
         A panel per region, with subjects' beside it, and one bar of colours.
+
+    Examples
+    --------
+    >>> import neurosage as ns
+    >>> a = ns.assembly([[0.0], [1.0], [3.0]], stimulus_id=["a", "b", "c"], region="V4")
+    >>> figure = plot_rdms(ns.rdms(a, "euclidean"), labels=["face", "face", "house"])
+    >>> [axis.get_title(loc="left") for axis in figure.axes][:1]
+    ['V4']
     """
     own = rdms.mean("subject") if "subject" in rdms.dims else rdms
     subjects = rdms.isel(subject=slice(MOST_SUBJECTS)) if "subject" in rdms.dims else None
@@ -61,7 +70,7 @@ def plot_rdms(rdms: xr.DataArray, labels: Labels = None) -> Figure:
             axis = axes[f"{region}/{k}"]
             _draw(axis, subjects.isel(subject=k, region=place).values, names, large=False)
             name = str(subjects["subject"].values[k]) if "subject" in subjects.coords else str(k)
-            axis.set_title(_cut(name), fontsize=8, color=INK, loc="left")
+            axis.set_title(cut(name), fontsize=8, color=INK, loc="left")
     _bar(figure, list(axes.values()), image, -(-rdms.sizes["stimulus_i"] // CELLS))
     return as_written(figure)
 
@@ -93,7 +102,7 @@ def _layout(regions: list[str], subjects: int) -> tuple[Figure, dict[str, Axes]]
 
 def _draw(axis: Axes, square: Any, names: npt.NDArray[Any] | None, *, large: bool) -> AxesImage:
     count = len(square)
-    order = np.arange(count) if names is None else np.argsort(names, kind="stable")
+    order = np.arange(count) if names is None else _sorted_by(names)
     step = -(-count // CELLS)
     coarse = _coarse(square[np.ix_(order, order)], step)
     end = len(coarse) * step - 0.5  # ticks stay numbers of stimuli
@@ -153,27 +162,36 @@ def _ranks(square: npt.NDArray[np.float64], *, diagonal: bool) -> npt.NDArray[np
     return shown
 
 
+def _sorted_by(names: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    places = {name: place for place, name in enumerate(in_order(names))}
+    return np.argsort([places[name] for name in names], kind="stable")
+
+
 def _mark_blocks(axis: Axes, names: npt.NDArray[Any], *, named: bool) -> None:
     edges = np.flatnonzero(names[1:] != names[:-1]) + 1
-    blocks = [0, *edges, len(names)]
-    if len(blocks) - 1 <= 4 * NAMED_BLOCKS:
+    blocks = [0, *(int(edge) for edge in edges), len(names)]
+    if len(blocks) - 1 <= MARKED_BLOCKS:
         for edge in edges:
             axis.axhline(edge - 0.5, color="white", lw=0.6)
             axis.axvline(edge - 0.5, color="white", lw=0.6)
-    middles = [(a + b - 1) / 2 for a, b in itertools.pairwise(blocks)]
-    shown = [_cut(str(names[int(m)])) for m in middles]
-    longest = max(len(name) for name in shown)
-    if not named:
-        axis.set_xticks([])
-        axis.set_yticks([])
-    elif len(middles) <= NAMED_BLOCKS:
-        axis.set_xticks(middles, shown, fontsize=8, rotation=0 if longest <= 2 else 90)
-        axis.set_yticks(middles, shown, fontsize=8)
-    else:
-        axis.set_xticks([])
-        axis.set_yticks([])
-        axis.set_xlabel(f"{len(middles)} categories, by name", fontsize=9, color=INK)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    if named:
+        _name_blocks(axis, names, blocks)
 
 
-def _cut(name: str) -> str:
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+def _name_blocks(axis: Axes, names: npt.NDArray[Any], blocks: list[int]) -> None:
+    """Name the blocks that are high enough; where most are not, say how many there are."""
+    least = 1.1 * NAME / ROOM * len(names)
+    large = [(a, b) for a, b in itertools.pairwise(blocks) if b - a >= least]
+    number = len(blocks) - 1
+    if 2 * len(large) < number:
+        axis.set_xlabel(f"{number} categories, by name", fontsize=9, color=INK)
+        return
+    middles = [(a + b - 1) / 2 for a, b in large]
+    shown = [cut(str(names[a])) for a, _ in large]
+    short = max(map(len, shown)) <= 2
+    axis.set_xticks(middles, shown, fontsize=NAME, rotation=0 if short else 90)
+    axis.set_yticks(middles, shown, fontsize=NAME)
+    if len(large) < number:
+        axis.set_xlabel(f"{number} categories, the larger named", fontsize=9, color=INK)

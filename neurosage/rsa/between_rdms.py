@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,84 @@ import xarray as xr
 
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Backend, Floats, check_stimulus_count
-from neurosage.rsa.given import given_rdms
-from neurosage.rsa.rdm import condensed_rdms
+from neurosage.rsa.given import check_asked, given_rdms
+from neurosage.rsa.noise_precision import Precision
+from neurosage.rsa.own_distances import side_distance, side_precision
+from neurosage.rsa.patterns import Source
+from neurosage.rsa.rdm import condensed_rdms, rdms, usable_rdms
 
 
 def holds_rdms_only(source: Any) -> bool:
     """Tell whether a value is RDMs, or a teacher that holds nothing else."""
     return given_rdms(source)[0] is not None
+
+
+def check_given(a: Source, b: Source, by: str, normalise: tuple[str | None, str | None]) -> None:
+    """Refuse what is asked of RDMs; categories may be the other side's, if it has responses.
+
+    Parameters
+    ----------
+    a, b : Teacher or xarray.DataArray
+        Both sides.
+    by : str
+        Rows asked for.
+    normalise : tuple of two str or None
+        Asked for, one a side.
+
+    Raises
+    ------
+    InputError
+        If RDMs cannot have been made so.
+    """
+    both = holds_rdms_only(a) and holds_rdms_only(b)
+    for source, own in zip((a, b), normalise, strict=True):
+        given, holder = given_rdms(source)
+        if given is not None:
+            wanted = by if both or "by" in given.attrs else "stimulus_id"
+            check_asked(given, holder, by=wanted, normalise=own)
+
+
+def first_rdms(
+    source: Source,
+    normalise: str | None,
+    settings: Mapping[str, str],
+    backend: Backend,
+    precision: Precision,
+) -> tuple[xr.DataArray, dict[str, str]]:
+    """Return the RDMs of the first side of a comparison, and why regions have none.
+
+    Parameters
+    ----------
+    source : Teacher or xarray.DataArray
+        Responses or RDMs.
+    normalise : str or None
+        Of its neuroids.
+    settings : mapping of str to str
+        distance, nan, by: those of the other side.
+    backend : Backend
+        What computes.
+    precision : str, mapping or None
+        Asked for.
+
+    Returns
+    -------
+    tuple of (xarray.DataArray; dict of str to str)
+        Attribute ``distance`` is this side's, which without repetitions is the plain one.
+    """
+    distance = side_distance(source, settings["distance"], precision)
+    if holds_rdms_only(source):
+        # Nothing is to be done to them, and nothing is.
+        made = rdms(source, distance, normalise=None if normalise == "none" else normalise)
+        return made.assign_attrs(distance=distance), {}
+    return usable_rdms(
+        source,
+        distance,
+        settings["by"],
+        normalise,
+        backend=backend,
+        nan=settings["nan"],
+        precision=side_precision(source, precision) if distance == settings["distance"] else None,
+    )
 
 
 def compare_rdms(

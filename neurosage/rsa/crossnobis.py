@@ -2,58 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from neurosage.data.average import average_repetitions
-from neurosage.data.teacher import Teacher
-from neurosage.errors import InputError, unknown
+from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats, check_memory
 from neurosage.rsa.missing import first_names
-from neurosage.rsa.noise_precision import PRECISIONS, precision_root
+from neurosage.rsa.noise_precision import Precision, own_precision, precision_root
 from neurosage.rsa.patterns import Patterns, Source, responses_of
 from neurosage.rsa.presentations import Presentations, Repeated
 
 DISTANCE = "crossnobis"
-
-
-def plain_or_crossnobis(source: Source, distance: str) -> str:
-    """Return the distance of one side: ``euclidean`` for crossnobis without repetitions.
-
-    Crossnobis estimates squared euclidean distances without noise; what has no repetitions,
-    such as a network, has no noise to take out.
-
-    Parameters
-    ----------
-    source : Teacher or xarray.DataArray
-        Responses, or RDMs of whatever distance they are.
-    distance : str
-        Asked for.
-
-    Returns
-    -------
-    str
-        As it is unless ``crossnobis``.
-
-    Examples
-    --------
-    >>> from neurosage.data.assembly import assembly
-    >>> a = assembly([[1.0], [3.0]], stimulus_id=["a", "b"], region="layer1")
-    >>> plain_or_crossnobis(a, "crossnobis")
-    'euclidean'
-    """
-    if distance != DISTANCE:
-        return distance
-    held: Any = source
-    if isinstance(source, Teacher):
-        held = source.stored_rdms if source.assembly is None else source.assembly
-    if "stimulus_i" in held.dims:
-        made = str(held.attrs.get("distance", DISTANCE))
-        return made if made in ("euclidean", DISTANCE) else DISTANCE
-    ids = held["stimulus_id"].values
-    return DISTANCE if len(set(ids)) < len(ids) else "euclidean"
+# What to use without repetitions at all, and where some stimuli have none.
+INSTEAD = {DISTANCE: ("correlation", "euclidean"), "poisson_cv": ("poisson", "poisson")}
 
 
 def crossnobis_squares(
@@ -62,7 +27,7 @@ def crossnobis_squares(
     by: str = "stimulus_id",
     normalise: str | None = None,
     nan: str = "raise",
-    precision: str = "none",
+    precision: Precision = None,
 ) -> tuple[Patterns, Floats]:
     """Compute the crossnobis RDM of each region.
 
@@ -84,8 +49,9 @@ def crossnobis_squares(
     nan : {"raise", "drop-stimulus", "drop-neuroid"}
         What to do about missing responses; ``drop-stimulus`` leaves out, and names, stimuli
         answered once as well.
-    precision : {"none", "diagonal", "shrinkage"}
+    precision : {"none", "diagonal", "shrinkage"} or mapping of str to array, optional
         Of the noise, from residuals within stimulus; its inverse covariance weighs neuroids.
+        Or given by region, shape (p, p), for neuroids as normalised. ``none`` if omitted.
 
     Returns
     -------
@@ -112,9 +78,8 @@ def crossnobis_squares(
     array([[0., 8.],
            [8., 0.]])
     """
-    if precision not in PRECISIONS:
-        raise unknown("precision", precision, PRECISIONS)
-    repeated, found = _complete(source, normalise, nan)
+    precision = own_precision(DISTANCE, precision)
+    repeated, found = repeated_presentations(source, normalise, nan)
     patterns = repeated.patterns
     averaging = _categories(repeated, source, by) if by != "stimulus_id" else None
     n = len(patterns.stimulus_ids)
@@ -135,27 +100,43 @@ def crossnobis_squares(
     return patterns, np.stack(squares)
 
 
-def _complete(
-    source: Source, normalise: str | None, nan: str
+def repeated_presentations(
+    source: Source, normalise: str | None, nan: str, distance: str = DISTANCE
 ) -> tuple[Repeated, dict[str, Presentations]]:
-    """Read presentations; stimuli answered once are refused, or dropped where so asked."""
+    """Read single presentations of stimuli that were all answered twice, by region.
+
+    Parameters
+    ----------
+    source : Teacher or xarray.DataArray
+        Assembly with its single repetitions.
+    normalise, nan : str
+        As in `crossnobis_squares`.
+    distance : str
+        What needs them, for messages.
+
+    Raises
+    ------
+    InputError
+        If a stimulus was answered once, unless it is dropped because `nan` says so.
+    """
     repeated = Repeated(source, normalise, nan)
     found = {name: repeated.region(name) for name in repeated.patterns.regions}
     once = list(dict.fromkeys(name for each in found.values() for name in each.left_out))
     if not once:
         return repeated, found
     total = len(repeated.patterns.stimulus_ids)
+    averages, plain = INSTEAD[distance]
     if len(once) == total:
         raise InputError(
-            f"crossnobis needs 2 repetitions of every stimulus, and all {total} have one"
+            f"{distance} needs 2 repetitions of every stimulus, and all {total} have one"
             f"{repeated.averaged_hint}: give the single repetitions, or use "
-            "distance='correlation', which works on averages."
+            f"distance={averages!r}, which works on averages."
         )
     if nan != "drop-stimulus":
         raise InputError(
-            f"crossnobis needs 2 repetitions of every stimulus, but {len(once)} of {total} have "
+            f"{distance} needs 2 repetitions of every stimulus, but {len(once)} of {total} have "
             f"one (first: {first_names(once)}){repeated.averaged_hint}; leave them out with "
-            "select or nan='drop-stimulus', or use distance='euclidean'."
+            f"select or nan='drop-stimulus', or use distance={plain!r}."
         )
     fewer = repeated.fewer(once, nan)
     fewer.patterns.dropped["stimuli"] = [*repeated.patterns.dropped.get("stimuli", []), *once]
@@ -175,7 +156,10 @@ def _categories(repeated: Repeated, source: Source, by: str) -> tuple[Any, Float
 
 
 def weighed(
-    found: Presentations, precision: str, region: str = "", neuroids: Any = None
+    found: Presentations,
+    precision: str | Mapping[str, Any],
+    region: str = "",
+    neuroids: Any = None,
 ) -> Presentations:
     """Multiply patterns by a root of the noise precision, so that plain products follow it."""
     if precision == "none":
@@ -204,41 +188,75 @@ def second_moments(found: Presentations) -> Floats:
     array of float64, shape (n, n)
         About the mean pattern over stimuli, which no distance depends on.
     """
-    counts = found.counts
-    means = np.add.reduceat(np.nan_to_num(found.values), found.starts, axis=0) / counts
+    counts, values = found.counts, found.values
+    # One count a stimulus: no response of single neuroids is missing.
+    complete = counts.shape[1] == 1
+    filled = values if complete else np.nan_to_num(values)
+    means = np.add.reduceat(filled, found.starts, axis=0) / counts
     centre = means.mean(0)
-    values = np.nan_to_num(found.values - centre)
+    filled = filled - centre if complete else np.nan_to_num(values - centre)
+    means -= centre
+    sums, pairs = means * counts, counts * (counts - 1)
     if found.fold is not None:
-        return _of_folds(found, values)
-    sums = (means - centre) * counts
-    squares = np.add.reduceat(values * values, found.starts, axis=0)
-    moments = (means - centre) @ (means - centre).T
-    np.fill_diagonal(moments, ((sums**2 - squares) / (counts * (counts - 1))).sum(1))
-    return np.asarray(moments)
+        check_complete_folds(found)
+        return _of_folds(found, filled, sums)
+    moments = np.asarray(means @ means.T)
+    if complete:
+        own = np.add.reduceat(np.einsum("ij,ij->i", filled, filled), found.starts)
+        np.fill_diagonal(moments, (np.einsum("ij,ij->i", sums, sums) - own) / pairs[:, 0])
+        return moments
+    squares = np.add.reduceat(filled * filled, found.starts, axis=0)
+    np.fill_diagonal(moments, ((sums**2 - squares) / pairs).sum(1))
+    return moments
 
 
-def _of_folds(found: Presentations, values: Floats) -> Floats:
+def check_complete_folds(found: Presentations) -> None:
+    """Refuse single missing responses where folds are multiplied.
+
+    Raises
+    ------
+    InputError
+        If there are any.
+    """
     if np.isnan(found.values).any():
         raise InputError(
             "some presentations lack the response of single neuroids, so products of different "
             "folds cannot be had; leave these presentations or neuroids out, or drop the "
             "coordinate 'fold' if presentations share no noise."
         )
-    n = len(found.starts)
-    stimulus = np.repeat(np.arange(n), np.diff(np.append(found.starts, len(values))))
-    sums = np.add.reduceat(values, found.starts, axis=0)
-    counts = np.diff(np.append(found.starts, len(values))).astype(np.float64)
-    moments, pairs = sums @ sums.T, np.outer(counts, counts)
+
+
+def stimulus_of(found: Presentations) -> Any:
+    """Return the number of each presentation's stimulus, shape (presentation,)."""
+    sizes = np.diff(np.append(found.starts, len(found.values)))
+    return np.repeat(np.arange(len(found.starts)), sizes)
+
+
+def _of_folds(found: Presentations, values: Floats, sums: Floats) -> Floats:
+    n, stimulus = len(found.starts), stimulus_of(found)
+    moments, counts = sums @ sums.T, np.bincount(stimulus, minlength=n)
+    order = np.lexsort((found.fold, stimulus))
+    if _each_once(found.fold[order], counts):
+        # Σ_f F_f F_fᵀ in one product: the folds of a stimulus side by side.
+        wide = values[order].reshape(n, -1)
+        return np.asarray((moments - wide @ wide.T) / (counts[0] * (counts[0] - 1)))
+    pairs = np.outer(counts, counts).astype(np.float64)
     for label in np.unique(found.fold):
-        rows = found.fold == label
-        held = np.unique(stimulus[rows])
-        own = np.zeros((n, values.shape[1]))
-        np.add.at(own, stimulus[rows], values[rows])
-        times = np.bincount(stimulus[rows], minlength=n)[held].astype(np.float64)
+        rows = np.flatnonzero(found.fold == label)
+        held, starts, times = np.unique(stimulus[rows], return_index=True, return_counts=True)
+        own = np.add.reduceat(values[rows], starts, axis=0)
         both = np.ix_(held, held)
-        moments[both] -= own[held] @ own[held].T
+        moments[both] -= own @ own.T
         pairs[both] -= np.outer(times, times)
     return np.asarray(moments / pairs)
+
+
+def _each_once(folds: Any, counts: Any) -> bool:
+    """Tell whether every fold, in order within stimuli, holds each stimulus once."""
+    if (counts != counts[0]).any():
+        return False
+    rows = folds.reshape(len(counts), -1)
+    return bool((rows == rows[0]).all() and np.diff(rows[0]).all())
 
 
 def products_of(source: Source) -> str:

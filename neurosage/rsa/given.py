@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,9 @@ import xarray as xr
 
 from neurosage.data.teacher import RDM_DIMS, SUBJECT_DIMS, Teacher
 from neurosage.errors import InputError, unknown
-from neurosage.rsa.noise_precision import PRECISIONS
+from neurosage.rsa.noise_precision import PRECISIONS, Precision, precision_name
 from neurosage.rsa.normalise import check_method
+from neurosage.rsa.own_distances import WITHOUT_REPETITIONS
 
 DEFAULT_DISTANCE = "correlation"
 UNASKED = {"by": "stimulus_id", "normalise": None, "precision": "none"}
@@ -45,6 +46,13 @@ def given_rdms(source: Any) -> tuple[Any, str]:
 def own_distance(distance: str | None, *sources: Any) -> str:
     """Return the distance asked for, or that of the first RDMs given, or correlation.
 
+    Parameters
+    ----------
+    distance : str or None
+        Asked for.
+    *sources : Teacher or xarray.DataArray
+        The second side of a comparison first.
+
     Raises
     ------
     InputError
@@ -59,10 +67,11 @@ def own_distance(distance: str | None, *sources: Any) -> str:
         return distance
     held = [given for given, _ in map(given_rdms, sources) if given is not None]
     known = [str(given.attrs["distance"]) for given in held if "distance" in given.attrs]
-    if len(set(known)) > 1 and known != ["crossnobis", "euclidean"]:
+    if len(set(known)) > 1 and WITHOUT_REPETITIONS.get(known[0]) != known[1]:
+        pairs = (f"{plain} with {name}" for name, plain in WITHOUT_REPETITIONS.items())
         raise InputError(
             f"one side is RDMs of {known[1]!r} distance, the other of {known[0]!r}; compare RDMs "
-            "of one distance (or euclidean ones, first, with crossnobis ones, second)."
+            f"of one distance (or, a first, with b second: {', '.join(pairs)})."
         )
     return known[0] if known else DEFAULT_DISTANCE
 
@@ -102,7 +111,7 @@ def stored(
     distance: str | None = None,
     by: str = "stimulus_id",
     normalise: str | None = None,
-    precision: str = "none",
+    precision: Precision = None,
 ) -> xr.DataArray | None:
     """Return given RDMs as they are, those of subjects averaged, or None if responses are given.
 
@@ -141,7 +150,7 @@ def stored(
     return averaged.assign_attrs(averaged_over=f"{checked.sizes['subject']} subjects")
 
 
-def check_asked(given: xr.DataArray, holder: str, **asked: str | None) -> None:
+def check_asked(given: xr.DataArray, holder: str, **asked: Precision) -> None:
     """Refuse what acts on responses, unless the RDMs are known to be made so.
 
     Parameters
@@ -150,7 +159,7 @@ def check_asked(given: xr.DataArray, holder: str, **asked: str | None) -> None:
         RDMs.
     holder : str
         Who holds them, from `given_rdms`.
-    **asked : str or None
+    **asked : str, mapping or None
         ``by``, ``normalise``, ``precision``.
 
     Raises
@@ -160,14 +169,17 @@ def check_asked(given: xr.DataArray, holder: str, **asked: str | None) -> None:
     """
     if asked.get("normalise") is not None:
         check_method(str(asked["normalise"]))
-    if asked.get("precision", "none") not in PRECISIONS:
-        raise unknown("precision", asked["precision"], PRECISIONS)
+    chosen = precision_name(asked.get("precision"))
+    if chosen not in (None, "given", *PRECISIONS):
+        raise unknown("precision", chosen, PRECISIONS)
     for name, value in asked.items():
         own = given.attrs.get(name)
-        if value in (UNASKED[name], own):
+        shown = precision_name(value)
+        # Given matrices are never known to be those that the RDMs were made with.
+        if shown in (None, UNASKED[name]) or (shown == own and not isinstance(value, Mapping)):
             continue
         raise InputError(
-            f"{name}={value!r} acts on responses, but {holder} made already "
+            f"{name}={shown!r} acts on responses, but {holder} made already "
             f"({name}: {'unknown' if own is None else own}); leave {name} out, or give responses."
         )
 

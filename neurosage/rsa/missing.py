@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurosage.data.assembly import region_names
 from neurosage.errors import InputError, unknown
 
-NAN_POLICIES = ("raise", "drop-stimulus", "drop-neuroid")
+NAN_POLICIES = ("raise", "drop-stimulus", "drop-neuroid", "pairwise")
 
 
 def check_policy(nan: str) -> None:
@@ -27,61 +26,26 @@ def check_policy(nan: str) -> None:
         raise unknown("policy for missing responses (nan)", nan, NAN_POLICIES)
 
 
-def drop_missing(
-    averaged: xr.DataArray, nan: str, without: Sequence[Any] = ()
-) -> tuple[xr.DataArray, dict[str, list[Any]]]:
-    """Leave out stimuli or neuroids with missing responses, as the policy says.
+def check_left(kept: Any, columns: Mapping[str, Any]) -> None:
+    """Refuse to leave out every neuroid of some region.
 
     Parameters
     ----------
-    averaged : xarray.DataArray
-        Assembly with one presentation per stimulus.
-    nan : str
-        One of ``NAN_POLICIES``.
-    without : sequence
-        Stimuli to leave out whatever they hold.
-
-    Returns
-    -------
-    tuple of (xarray.DataArray; dict)
-        What is left, and the ids of the ``stimuli`` and ``neuroids`` dropped.
+    kept : array of bool, shape (neuroids,)
+        Which neuroids are left.
+    columns : mapping of str to slice or array of int
+        The neuroids of each region.
 
     Raises
     ------
     InputError
-        If no stimulus, or no neuroid of some region, is left.
+        With the regions of which nothing would be left.
 
     Examples
     --------
-    >>> from neurosage.data.assembly import assembly
-    >>> a = assembly([[1.0, np.nan], [2.0, 3.0]], stimulus_id=["cat", "dog"], region="V4")
-    >>> drop_missing(a, "drop-stimulus")[1]
-    {'stimuli': ['cat']}
+    >>> check_left(np.array([True, False]), {"V4": slice(0, 2)})
     """
-    dropped: dict[str, list[Any]] = {}
-    leave = pd.Index(averaged["stimulus_id"].values).isin(list(without))
-    if nan == "drop-stimulus":
-        leave |= np.isnan(averaged.values).any(1)
-    if leave.any():
-        dropped["stimuli"] = list(averaged["stimulus_id"].values[leave])
-        averaged = averaged.isel(presentation=np.flatnonzero(~leave))
-    if nan == "drop-neuroid":
-        missing = np.isnan(averaged.values).any(0)
-        if missing.any():
-            dropped["neuroids"] = list(averaged["neuroid_id"].values[missing])
-            regions = region_names(averaged)
-            averaged = averaged.isel(neuroid=np.flatnonzero(~missing))
-            _check_left(regions, averaged)
-    if not averaged.sizes["presentation"]:
-        raise InputError(
-            "every stimulus lacks the response of some neuroid, so nan='drop-stimulus' leaves "
-            "none; try nan='drop-neuroid'."
-        )
-    return averaged, dropped
-
-
-def _check_left(regions: tuple[str, ...], averaged: xr.DataArray) -> None:
-    gone = [name for name in regions if name not in region_names(averaged)]
+    gone = [name for name, own in columns.items() if not kept[own].any()]
     if gone:
         raise InputError(
             f"every neuroid of {gone} lacks the response to some stimulus, so "
@@ -89,41 +53,49 @@ def _check_left(regions: tuple[str, ...], averaged: xr.DataArray) -> None:
         )
 
 
-def not_finite(averaged: xr.DataArray, columns: Any) -> str:
-    """Say which responses of some neuroids are missing or infinite, or nothing.
+def check_any_left(count: int) -> None:
+    """Refuse to leave out every stimulus.
+
+    Raises
+    ------
+    InputError
+        If none is left.
+    """
+    if not count:
+        raise InputError(
+            "every stimulus lacks the response of some neuroid, so nan='drop-stimulus' leaves "
+            "none; try nan='drop-neuroid'."
+        )
+
+
+def why_not_finite(rows: Any, neuroids: Any, *, missing: bool) -> str:
+    """Say which responses are missing or infinite.
 
     Parameters
     ----------
-    averaged : xarray.DataArray
-        Assembly with one presentation per stimulus.
-    columns : slice or array of int
-        The neuroids, such as those of a region.
+    rows, neuroids : tuple of (array of str; array of bool)
+        Names of all stimuli, and of a region's neuroids, and which of them are concerned.
+    missing : bool
+        Whether some are missing; else they are infinite.
 
     Returns
     -------
     str
-        Empty if all are finite; else how many stimuli and neuroids, and the first of them.
+        How many stimuli and neuroids, the first of them, and what to do.
 
     Examples
     --------
-    >>> from neurosage.data.assembly import assembly
-    >>> a = assembly([[1.0, np.nan], [2.0, 3.0]], stimulus_id=["cat", "dog"], region="V4")
-    >>> not_finite(a, slice(0, 2)).split(";")[0]
+    >>> names = np.array(["cat", "dog"]), np.array([True, False])
+    >>> why_not_finite(names, names, missing=True).split(";")[0]
     "responses are missing (NaN) for 1 of 2 stimuli (first: ['cat']) and 1 of 2 neuroids \
-(first: ['V4.1'])"
+(first: ['cat'])"
     """
-    values = averaged.values[:, columns]
-    bad = ~np.isfinite(values)
-    if not bad.any():
-        return ""
-    rows, cols = bad.any(1), bad.any(0)
-    names = averaged["neuroid_id"].values[columns][cols]
-    what = "missing (NaN)" if np.isnan(values).any() else "infinite"
+    (stimuli, bad), (ids, lacking) = rows, neuroids
     return (
-        f"responses are {what} for {rows.sum()} of {len(rows)} stimuli (first: "
-        f"{first_names(averaged['stimulus_id'].values[rows])}) and {cols.sum()} of {len(cols)} "
-        f"neuroids (first: {first_names(names)}); nan='drop-stimulus' or 'drop-neuroid' leaves "
-        "the missing out."
+        f"responses are {'missing (NaN)' if missing else 'infinite'} for {bad.sum()} of {len(bad)} "
+        f"stimuli (first: {first_names(stimuli[bad])}) and {lacking.sum()} of {len(lacking)} "
+        f"neuroids (first: {first_names(ids[lacking])}); nan='drop-stimulus' or 'drop-neuroid' "
+        "leaves the missing out."
     )
 
 

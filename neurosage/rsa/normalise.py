@@ -13,6 +13,7 @@ from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Floats
 
 METHODS = ("none", "centre", "zscore", "noise")
+STATISTICS = METHODS[1:]  # those that need statistics of neuroids
 
 
 def normalise_neuroids(responses: xr.DataArray, method: str) -> xr.DataArray:

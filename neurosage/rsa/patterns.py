@@ -9,13 +9,15 @@ from typing import Any, TypeAlias
 import numpy as np
 import xarray as xr
 
-from neurosage.data.assembly import align, check_assembly, region_names
-from neurosage.data.average import average_repetitions
+from neurosage.data.assembly import check_assembly
 from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.missing import check_policy, drop_missing, first_names, leave_out, not_finite
-from neurosage.rsa.normalise import check_method, shift_and_scale, unscalable
+from neurosage.rsa.extremes import constant, row_extremes
+from neurosage.rsa.missing import check_policy, first_names
+from neurosage.rsa.normalise import check_method, unscalable
+from neurosage.rsa.reading import categories, places_of, read_stimuli
+from neurosage.rsa.rows import SMALL_BYTES, RegionRows, Rows
 
 Source: TypeAlias = Teacher | xr.DataArray
 
@@ -30,8 +32,8 @@ class Patterns:
         Row names, in order.
     regions : tuple of str
         In order of first appearance.
-    values : array, shape (n, neuroids)
-        Averaged responses, as recorded.
+    values : array or Rows, shape (n, neuroids)
+        Averaged responses, as recorded; read by blocks where they are large or lie on disk.
     neuroid_ids : array of object, shape (neuroids,)
         Column names.
     columns : mapping of str to slice or array of int
@@ -44,6 +46,8 @@ class Patterns:
         Regions with responses that are not finite, of single stimuli, and which these are.
     dropped : mapping of str to list
         Stimuli and neuroids left out.
+    extremes : mapping of str to tuple of two arrays, shape (n,)
+        Largest and smallest number of each row of a region, as far as they are known.
     """
 
     stimulus_ids: Any
@@ -56,14 +60,21 @@ class Patterns:
     normalise: str
     missing: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, list[Any]] = field(default_factory=dict)
+    extremes: dict[str, tuple[Floats, Floats]] = field(default_factory=dict, repr=False)
 
     def matrix(self, region: str) -> Any:
-        """Return one region's patterns, shape (n, p), normalised."""
-        columns = self.columns[region]
-        values = self.values[:, columns]
-        if self.normalise == "none":
-            return values
-        return (values - self.shift[columns]) / self.scale[columns]
+        """Return one region's patterns, shape (n, p), normalised.
+
+        An array, or `RegionRows` where the responses are large or lie on disk.
+        """
+        columns, scaled = self.columns[region], self.normalise != "none"
+        how = (self.shift[columns], self.scale[columns]) if scaled else (None, None)
+        rows = RegionRows(self.values, columns, *how)
+        if isinstance(self.values, Rows):
+            return rows
+        size = rows.shape[0] * rows.shape[1] * rows.dtype.itemsize
+        plain = not scaled and isinstance(columns, slice)
+        return rows[:] if plain or size <= SMALL_BYTES else rows
 
     def usable(self, region: str, distance: str) -> tuple[Any, str]:
         """Return one region's patterns and, where they have no RDM, the reason."""
@@ -73,7 +84,7 @@ class Patterns:
         if reason := unscalable(self.neuroid_ids[columns], self.scale[columns], self.normalise):
             return None, reason
         matrix = self.matrix(region)
-        return matrix, self._without_distance(matrix, distance)
+        return matrix, self._without_distance(region, matrix, distance)
 
     def required(self, region: str, distance: str) -> Any:
         """Return one region's patterns.
@@ -89,10 +100,13 @@ class Patterns:
             raise InputError(f"region {region!r}: {reason}")
         return matrix
 
-    def _without_distance(self, matrix: Any, distance: str) -> str:
+    def _without_distance(self, region: str, matrix: Any, distance: str) -> str:
         if distance not in ("correlation", "cosine"):
             return ""
-        flat = constant_rows(matrix) if distance == "correlation" else ~matrix.any(1)
+        high, low = self._extremes(region)
+        flat = constant(high, low, matrix.dtype) if distance == "correlation" else high == -low
+        if distance == "cosine":
+            flat &= high == 0.0
         if not flat.any():
             return ""
         word = "constant" if distance == "correlation" else "zero"
@@ -102,30 +116,16 @@ class Patterns:
             f"is no {distance} distance; leave them out or use distance='euclidean'."
         )
 
+    def _extremes(self, region: str) -> tuple[Floats, Floats]:
+        """Return the largest and smallest number of each row, of all regions on disk at once."""
+        if region not in self.extremes:
+            lazy = isinstance(self.values, Rows) and self.values.is_lazy
+            every = [name for name in self.regions if self._is_sound(name)] if lazy else [region]
+            self.extremes.update(row_extremes({name: self.matrix(name) for name in every}))
+        return self.extremes[region]
 
-def constant_rows(matrix: Any) -> Any:
-    """Tell which rows do not vary beyond the rounding of their own numbers.
-
-    Parameters
-    ----------
-    matrix : array, shape (n, p)
-        Patterns.
-
-    Returns
-    -------
-    array of bool, shape (n,)
-        True where constant; always so where p is 1.
-
-    Examples
-    --------
-    >>> constant_rows(np.array([[1.0, 1.0], [1.0, 2.0]]))
-    array([ True, False])
-    """
-    high, low = matrix.max(1), matrix.min(1)
-    largest = np.maximum(np.abs(high), np.abs(low))
-    kind = matrix.dtype if matrix.dtype.kind == "f" else np.dtype(float)
-    # In float64: float16 and small integers would overflow in the difference.
-    return high.astype(float) - low.astype(float) <= 4.0 * np.finfo(kind).eps * largest
+    def _is_sound(self, region: str) -> bool:
+        return region not in self.missing and bool((self.scale[self.columns[region]] > 0).all())
 
 
 def responses_of(source: Source) -> xr.DataArray:
@@ -219,31 +219,39 @@ def read_patterns(
     check_policy(nan)
     method = own_normalisation(source, normalise)
     responses = _labelled(source, responses_of(source), by)
-    averaged = average_repetitions(responses)
-    if order is not None and by == "stimulus_id":
-        averaged = align(averaged, [*order, *without])
-    averaged, dropped = drop_missing(averaged, nan, without)
-    responses = leave_out(responses, dropped)
-    shift, scale = shift_and_scale(responses, averaged, method)
-    columns = _columns(averaged)
-    # Looked for before categories are averaged: their means leave missing responses out.
-    missing = {region: not_finite(averaged, columns[region]) for region in columns}
-    if by != "stimulus_id":
-        averaged = average_repetitions(averaged, by)
-        averaged = averaged.assign_coords(stimulus_id=("presentation", averaged[by].values))
-        averaged = averaged if order is None else align(averaged, order)
+    of = None if by == "stimulus_id" else categories(responses, by)
+    read = read_stimuli(responses, order if of is None else None, nan, without, method)
+    shift, scale = read.shift_and_scale(method)
+    names, values, extremes = read.names, _made(read.rows), {}
+    if of is None and method == "none":
+        scan = read.scan
+        extremes = {region: (scan.high[region], scan.low[region]) for region in scan.high}
+    if of is not None:
+        names, values = read.averaged_by(np.array([of[name] for name in names], object))
+        if order is not None:
+            places = places_of(names, order)
+            names, values = names[places], values[places]
+    columns = read.columns
     return Patterns(
-        stimulus_ids=averaged["stimulus_id"].values,
-        regions=region_names(averaged),
-        values=averaged.values,
-        neuroid_ids=averaged["neuroid_id"].values,
+        stimulus_ids=names,
+        regions=tuple(columns),
+        values=values,
+        neuroid_ids=read.neuroid_ids,
         columns=columns,
         shift=shift,
         scale=scale,
         normalise=method,
-        missing={region: reason for region, reason in missing.items() if reason},
-        dropped=dropped,
+        # Looked for before categories are averaged: their means leave missing responses out.
+        missing=read.missing(),
+        dropped=read.dropped,
+        extremes=extremes,
     )
+
+
+def _made(rows: Rows) -> Any:
+    """Return an array where it is there already, or small; else what reads it by blocks."""
+    small = rows.shape[0] * rows.shape[1] * rows.dtype.itemsize <= SMALL_BYTES
+    return rows.whole() if small or rows.is_plain else rows
 
 
 def _labelled(source: Source, responses: xr.DataArray, by: str) -> xr.DataArray:
@@ -267,16 +275,5 @@ def _labelled(source: Source, responses: xr.DataArray, by: str) -> xr.DataArray:
 
 def incomplete_stimuli(source: Source) -> list[Any]:
     """Return the stimuli that lack the response of some neuroid, in order."""
-    averaged = average_repetitions(responses_of(source))
-    missing = np.isnan(averaged.values).any(1)
-    return list(averaged["stimulus_id"].values[missing])
-
-
-def _columns(averaged: xr.DataArray) -> dict[str, Any]:
-    labels = averaged["region"].values.astype(str)
-    columns: dict[str, Any] = {}
-    for name in region_names(averaged):
-        found = np.flatnonzero(labels == name)
-        together = found[-1] - found[0] == len(found) - 1
-        columns[name] = slice(int(found[0]), int(found[-1]) + 1) if together else found
-    return columns
+    read = read_stimuli(responses_of(source), nan="pairwise")
+    return list(read.names[read.scan.incomplete])

@@ -11,11 +11,25 @@ import xarray as xr
 
 from neurosage.rsa.backends.base import Backend, check_offers, check_stimulus_count, get_backend
 from neurosage.rsa.between_rdms import holds_rdms_only
-from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
-from neurosage.rsa.given import UNASKED, check_asked, given_rdms, own_distance
+from neurosage.rsa.given import UNASKED, check_asked, given_rdms
 from neurosage.rsa.missing import check_policy
+from neurosage.rsa.noise_precision import DEFAULTS, Precision, own_precision, precision_name
+from neurosage.rsa.own_distances import (
+    RDM_DISTANCES,
+    WHITENED,
+    backend_distance,
+    check_distance,
+)
+from neurosage.rsa.pairwise_missing import POLICY as PAIRWISE
 from neurosage.rsa.patterns import Source, read_patterns
-from neurosage.rsa.rdm import check_distance, rdms
+from neurosage.rsa.rdm import rdms
+from neurosage.rsa.whitened import whiten
+from neurosage.rsa.without_rdms import (
+    REPRESENTATIONS,
+    check_responses,
+    check_without_distance,
+    distance_for,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +45,15 @@ class Prepared:
     backend : Backend
         Computes both sides.
     settings : mapping of str to str
-        distance, comparison, normalise, nan, by.
+        distance, comparison, normalise, nan, by; precision, where the distance has one.
     dropped : mapping of str to list of str
         Stimuli and neuroids left out.
     side : object
         The backend's own; None where only RDMs were published.
     rdms : xarray.DataArray, optional
-        Where only RDMs were published.
+        Where only RDMs were published, or the distance is no backend's.
+    precision : str, mapping of str to array, or None
+        Asked for.
     """
 
     stimulus_ids: tuple[Any, ...]
@@ -47,6 +63,7 @@ class Prepared:
     dropped: Mapping[str, list[Any]]
     side: Any = None
     rdms: xr.DataArray | None = None
+    precision: Precision = None
 
 
 def prepare(
@@ -58,6 +75,7 @@ def prepare(
     backend: str | Backend = "torch",
     nan: str = "raise",
     by: str = "stimulus_id",
+    precision: Precision = None,
 ) -> Prepared:
     """Compute once what every comparison with this teacher needs.
 
@@ -71,10 +89,12 @@ def prepare(
         Of this side; the teacher's own if omitted, none for an assembly.
     backend : str or Backend
         What computes.
-    nan : {"raise", "drop-stimulus", "drop-neuroid"}
+    nan : {"raise", "drop-stimulus", "drop-neuroid", "pairwise"}
         What to do about missing responses.
     by : str
         Coordinate on presentation whose values are the stimuli of the RDM.
+    precision : str or mapping of str to array, optional
+        Of the noise, for ``mahalanobis`` and ``crossnobis``, as in `rdms`.
 
     Returns
     -------
@@ -95,9 +115,10 @@ def prepare(
     ('V4', 'IT')
     """
     check_policy(nan)
-    distance = own_distance(distance, teacher_or_assembly)
+    distance = distance_for(comparison, distance, teacher_or_assembly)
     settings = {"distance": distance, "comparison": comparison, "nan": nan, "by": by}
-    return prepare_without(teacher_or_assembly, settings, normalise, get_backend(backend), ())
+    engine = get_backend(backend)
+    return prepare_without(teacher_or_assembly, settings, normalise, engine, precision=precision)
 
 
 def prepare_without(
@@ -105,24 +126,34 @@ def prepare_without(
     settings: dict[str, str],
     normalise: str | None,
     backend: Backend,
-    without: Sequence[Any],
+    without: Sequence[Any] = (),
+    *,
+    precision: Precision = None,
 ) -> Prepared:
     """Prepare one side, leaving out the stimuli that the other side lacks."""
     distance, comparison = settings["distance"], settings["comparison"]
     check_comparable(backend, distance, comparison)
+    own = own_precision(distance, precision)
+    if distance in DEFAULTS:
+        settings = {**settings, "precision": str(precision_name(own))}
+    check_responses(comparison, source)
     if holds_rdms_only(source):
         given, holder = given_rdms(source)
         # By unknown categories: the other side's responses may be averaged to match.
         by = settings["by"] if "by" in given.attrs else UNASKED["by"]
         check_asked(given, holder, by=by, normalise=normalise)
-        return _prepare_rdms(rdms(source, distance), settings, backend)
-    if distance == CROSSNOBIS:
-        made = rdms(source, distance, settings["by"], normalise, nan=settings["nan"])
-        return _prepare_rdms(made, settings, backend)
+        return _prepare_rdms(rdms(source, distance), settings, backend, precision)
+    if distance in RDM_DISTANCES or settings["nan"] == PAIRWISE:
+        how: dict[str, Any] = {"backend": backend, "nan": settings["nan"], "precision": precision}
+        made = rdms(source, distance, settings["by"], normalise, **how)
+        return _prepare_rdms(made, settings, backend, precision)
     patterns = read_patterns(
         source, normalise=normalise, by=settings["by"], nan=settings["nan"], without=without
     )
     check_stimulus_count(len(patterns.stimulus_ids))
+    if distance in WHITENED:
+        patterns = whiten(patterns, source, own)
+    distance = backend_distance(distance)
     matrices = (patterns.required(region, distance) for region in patterns.regions)
     return Prepared(
         stimulus_ids=tuple(patterns.stimulus_ids),
@@ -131,22 +162,29 @@ def prepare_without(
         settings={**settings, "normalise": patterns.normalise},
         dropped=patterns.dropped,
         side=backend.prepare(matrices, distance, comparison),
+        precision=precision,
     )
 
 
 def check_comparable(backend: Backend, distance: str, comparison: str) -> None:
-    """Refuse what cannot be had; crossnobis RDMs come from no backend, but are compared by one.
+    """Refuse what cannot be had; some RDMs come from no backend, but are compared by one.
 
     Raises
     ------
     InputError
-        If the distance or the comparison is not offered.
+        If the distance or the comparison is not offered, or a distance is asked for where
+        the comparison has none.
     """
-    check_distance(backend, distance)
+    if comparison in REPRESENTATIONS:
+        check_without_distance(comparison, distance)
+    else:
+        check_distance(backend, distance)
     check_offers(backend, backend.distances[0], comparison)
 
 
-def _prepare_rdms(given: xr.DataArray, settings: dict[str, str], backend: Backend) -> Prepared:
+def _prepare_rdms(
+    given: xr.DataArray, settings: dict[str, str], backend: Backend, precision: Precision
+) -> Prepared:
     return Prepared(
         stimulus_ids=tuple(given["stimulus_id_i"].values),
         regions=tuple(map(str, given["region"].values)),
@@ -158,4 +196,5 @@ def _prepare_rdms(given: xr.DataArray, settings: dict[str, str], backend: Backen
         },
         dropped=json.loads(given.attrs.get("dropped", "{}")),
         rdms=given,
+        precision=precision,
     )

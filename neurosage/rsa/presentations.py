@@ -239,6 +239,9 @@ def _folds(responses: xr.DataArray) -> Any:
 
 def _independent(present: Any, stimulus: Any, fold: Any, count: int) -> Any:
     """Count presentations, or folds, in which each neuroid answered, shape (count, p)."""
+    if present.shape[1] > 1 and present.all():
+        alike = _independent(present[:, :1], stimulus, fold, count)
+        return np.broadcast_to(alike, (count, present.shape[1]))
     counts = np.zeros((count, present.shape[1]), np.int64)
     if fold is not None and len(fold):
         order = np.lexsort((fold, stimulus))
@@ -258,6 +261,8 @@ def _sessions(present: Any) -> Any:
     So a population put together from several sessions is split within each; trials that
     lack a neuroid here and there are not sessions.
     """
+    if present.all():
+        return np.zeros(len(present), np.int64)
     kinds, member = np.unique(np.packbits(present, axis=1), axis=0, return_inverse=True)
     answered = np.unpackbits(kinds, axis=1, count=present.shape[1])
     disjoint = (answered.sum(0) <= 1).all()

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from neurosage import __version__
-from neurosage.data.teacher import RDM_DIMS as DIMS
-from neurosage.errors import InputError, unknown
-from neurosage.rsa.backends.base import (
-    Backend,
-    Floats,
-    check_memory,
-    get_backend,
-)
-from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
-from neurosage.rsa.crossnobis import crossnobis_squares, products_of
+from neurosage.errors import InputError
+from neurosage.rsa.backends.base import Backend, Floats, get_backend
 from neurosage.rsa.given import check_rdms, is_rdms, own_distance, stored
-from neurosage.rsa.patterns import Patterns, Source, read_patterns
+from neurosage.rsa.noise_precision import Precision
+from neurosage.rsa.own_distances import check_distance
+from neurosage.rsa.patterns import Source
+from neurosage.rsa.poisson import Prior
+from neurosage.rsa.rdm_making import Asked, make_rdms
 
-__all__ = ["check_rdms", "condensed_rdms", "is_rdms", "rdms"]
+__all__ = ["check_distance", "check_rdms", "condensed_rdms", "is_rdms", "rdms", "usable_rdms"]
 
 
 def rdms(
@@ -33,7 +27,9 @@ def rdms(
     *,
     backend: str | Backend = "torch",
     nan: str = "raise",
-    precision: str = "none",
+    precision: Precision = None,
+    prior_lambda: float = 1.0,
+    prior_weight: float = 0.1,
 ) -> xr.DataArray:
     """Compute the RDM of each region.
 
@@ -43,12 +39,16 @@ def rdms(
         Responses, dims ``presentation × neuroid``; repetitions are averaged. RDMs, or a
         teacher that holds nothing else, are returned as they are, those of several
         subjects averaged over them.
-    distance : {"correlation", "euclidean", "cosine", "crossnobis"}
+    distance : {"correlation", "euclidean", "cosine", "mahalanobis", "crossnobis", "poisson", \
+"poisson_cv"}
         That of the RDMs, where such are given, or ``correlation``, if omitted.
         ``correlation`` is 1 - Pearson over neuroids, in [0, 2]; ``euclidean`` is squared and
-        divided by the number of neuroids; ``cosine`` is 1 - cosine; ``crossnobis`` is
-        ``euclidean`` from products of different repetitions, so that noise adds nothing: it
-        needs two of every stimulus, and may be below 0.
+        divided by the number of neuroids; ``cosine`` is 1 - cosine; ``mahalanobis`` is
+        ``euclidean`` of neuroids weighed by the precision of their noise; ``crossnobis`` is
+        that from products of different repetitions, so that noise adds nothing: it
+        needs two of every stimulus, and may be below 0. ``poisson`` is the symmetrised
+        divergence of rates, divided by the number of neuroids; ``poisson_cv`` is that from
+        different repetitions.
     by : str
         Coordinate on presentation whose values are the stimuli of the RDM; patterns of a
         category are averaged before the distance.
@@ -57,12 +57,18 @@ def rdms(
         assembly.
     backend : str or Backend
         What computes.
-    nan : {"raise", "drop-stimulus", "drop-neuroid"}
-        What to do about missing responses.
-    precision : {"none", "diagonal", "shrinkage"}
-        Of ``crossnobis``: the noise's, from residuals within stimulus. Where presentations
-        share noise (those of a run), a coordinate ``fold`` on presentation says which do: then
-        only responses of different folds are multiplied.
+    nan : {"raise", "drop-stimulus", "drop-neuroid", "pairwise"}
+        What to do about missing responses. ``pairwise`` takes each distance over the neuroids
+        that answered both stimuli (``correlation``, ``euclidean``, ``cosine``).
+    precision : {"none", "diagonal", "shrinkage"} or mapping of str to array, optional
+        Of the noise, from residuals within stimulus, or given: by region, shape (p, p),
+        symmetric positive definite, for neuroids as normalised. If omitted ``shrinkage`` for
+        ``mahalanobis``, ``none`` for ``crossnobis``. Where presentations share noise (those
+        of a run), a coordinate ``fold`` on presentation says which do: then ``crossnobis``
+        and ``poisson_cv`` multiply only responses of different folds.
+    prior_lambda, prior_weight : float
+        Of the Poisson distances: what rates are drawn towards, in the responses' unit, and
+        its weight, that of a response being 1.
 
     Returns
     -------
@@ -89,82 +95,58 @@ def rdms(
     given = stored(teacher_or_assembly, distance, by, normalise, precision)
     if given is not None:
         return given
-    distance = own_distance(distance)
-    if distance == CROSSNOBIS:
-        return _crossnobis(teacher_or_assembly, by, normalise, nan, precision)
-    if precision != "none":
-        raise InputError(f"precision={precision!r} belongs to distance='crossnobis'.")
-    engine = get_backend(backend)
-    check_distance(engine, distance)
-    patterns = read_patterns(teacher_or_assembly, normalise=normalise, by=by, nan=nan)
-    n = len(patterns.stimulus_ids)
-    check_memory(
-        8 * n * n * (len(patterns.regions) + 1),
-        f"{len(patterns.regions)} RDMs of {n} stimuli",
-        "Compare the assemblies themselves (similarity), which forms no RDM.",
+    prior = Prior(prior_lambda, prior_weight)
+    asked = Asked(
+        own_distance(distance), by, normalise, get_backend(backend), nan, precision, prior
     )
-    values = np.zeros((len(patterns.regions), n, n))
-    for square, region in zip(values, patterns.regions, strict=True):
-        _fill(square, engine.rdm(patterns.required(region, distance), distance))
-    made = {"distance": distance, "by": by, "backend": engine.version}
-    return _label(values, patterns, made)
+    made, reasons = make_rdms(teacher_or_assembly, asked)
+    for region, reason in reasons.items():
+        raise InputError(f"region {region!r}: {reason}")
+    return made
 
 
-def check_distance(backend: Backend, distance: str) -> None:
-    """Refuse a distance that neither the backend offers nor is crossnobis, which needs none.
+def usable_rdms(
+    source: Source,
+    distance: str | None = None,
+    by: str = "stimulus_id",
+    normalise: str | None = None,
+    *,
+    backend: str | Backend = "torch",
+    nan: str = "raise",
+    precision: Precision = None,
+) -> tuple[xr.DataArray, dict[str, str]]:
+    """Compute the RDMs of those regions that have one.
+
+    Parameters
+    ----------
+    source, distance, by, normalise, backend, nan, precision
+        As in `rdms`.
+
+    Returns
+    -------
+    tuple of (xarray.DataArray; dict of str to str)
+        The RDMs, without the regions that have none, and why these have none.
 
     Raises
     ------
     InputError
-        With the choices.
+        As `rdms`, but for what is wrong with single regions. What repetitions are needed for
+        is needed of all regions.
+
+    Examples
+    --------
+    >>> from neurosage.data.assembly import assembly
+    >>> a = assembly([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [0.0, 3.0, 2.0]],
+    ...              stimulus_id=["a", "b", "c"], region=["V4", "V4", "IT"])
+    >>> made, reasons = usable_rdms(a)
+    >>> list(made.region.values), list(reasons)
+    (['V4'], ['IT'])
     """
-    if distance != CROSSNOBIS and distance not in backend.distances:
-        hint = f"(These are what backend {backend.name!r} offers, and crossnobis.)"
-        raise unknown("distance", distance, (*backend.distances, CROSSNOBIS), hint)
-
-
-def _crossnobis(
-    source: Source, by: str, normalise: str | None, nan: str, precision: str
-) -> xr.DataArray:
-    patterns, squares = crossnobis_squares(
-        source, by=by, normalise=normalise, nan=nan, precision=precision
-    )
-    version = f"numpy {np.__version__} float64"
-    made = {"distance": CROSSNOBIS, "precision": precision, "by": by, "backend": version}
-    made["products"] = products_of(source)
-    return _label(squares, patterns, made)
-
-
-def _fill(square: Floats, condensed: Floats) -> None:
-    n, filled = len(square), 0
-    for row in range(n - 1):
-        part = condensed[filled : filled + n - 1 - row]
-        square[row, row + 1 :] = part
-        square[row + 1 :, row] = part
-        filled += len(part)
-
-
-def _label(values: Floats, patterns: Patterns, made: dict[str, Any]) -> xr.DataArray:
-    ids = patterns.stimulus_ids
-    widths = [patterns.values[:1, patterns.columns[name]].shape[1] for name in patterns.regions]
-    return xr.DataArray(
-        values,
-        dims=DIMS,
-        coords={
-            "region": ("region", np.array(patterns.regions, object)),
-            "neuroids": ("region", widths),
-            "stimulus_id_i": ("stimulus_i", ids),
-            "stimulus_id_j": ("stimulus_j", ids),
-        },
-        attrs={
-            **made,
-            "normalise": patterns.normalise,
-            "n_stimuli": len(ids),
-            "dropped": json.dumps(patterns.dropped, default=str),
-            "neurosage": __version__,
-        },
-        name="rdm",
-    )
+    given = stored(source, distance, by, normalise, precision)
+    if given is not None:
+        return given, {}
+    asked = Asked(own_distance(distance), by, normalise, get_backend(backend), nan, precision)
+    return make_rdms(source, asked)
 
 
 def condensed_rdms(value: xr.DataArray, order: Any = None) -> Floats:

@@ -49,10 +49,7 @@ def multiplicities(n_or_groups: int | npt.ArrayLike, samples: int, seed: int) ->
     True
     """
     check_sampling(resamples=samples, seed=seed)
-    if isinstance(n_or_groups, int | np.integer):
-        member = np.arange(int(n_or_groups))
-    else:
-        member = _groups(n_or_groups)
+    member = group_numbers(n_or_groups)
     if not len(member):
         raise InputError("there are no stimuli to resample.")
     groups = int(member.max()) + 1
@@ -62,9 +59,32 @@ def multiplicities(n_or_groups: int | npt.ArrayLike, samples: int, seed: int) ->
     return weights
 
 
-def _groups(labels: npt.ArrayLike) -> Any:
-    """Number the groups; refuse missing labels, and groups too few to speak for others."""
-    given = np.asarray(labels, object)
+def group_numbers(n_or_groups: int | npt.ArrayLike) -> Any:
+    """Number the groups of stimuli; each stimulus is its own where only their number is given.
+
+    Parameters
+    ----------
+    n_or_groups : int or array_like, shape (n,)
+        As in `multiplicities`.
+
+    Returns
+    -------
+    array of int, shape (n,)
+        From 0.
+
+    Raises
+    ------
+    InputError
+        If labels are missing, or groups too few to speak for others.
+
+    Examples
+    --------
+    >>> group_numbers(3), group_numbers(list("abcdefghijja"))[-2:]
+    (array([0, 1, 2]), array([9, 0]))
+    """
+    if isinstance(n_or_groups, int | np.integer):
+        return np.arange(int(n_or_groups))
+    given = np.asarray(n_or_groups, object)
     missing = int(pd.isna(given).sum())
     if missing:
         raise InputError(

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import xarray as xr
 
-from neurosage.errors import InputError
+from neurosage.scoring.ceilings import teacher_ceilings
+from neurosage.scoring.gathering import gather, joined
 from neurosage.scoring.result import Score
+from neurosage.scoring.settings import Precision, Progress, Settings, quiet
+from neurosage.scoring.uncertainty import drawn, uncertainty
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from neurosage.data.stimuli import StimulusSet
     from neurosage.data.teacher import Teacher
     from neurosage.models.preprocess import Preprocessing
     from neurosage.models.source import Model
+    from neurosage.rsa.prepared import Prepared
 
 logger = logging.getLogger(__name__)
-
-FORMULA = "S_i = max_j similarity(region i, layer j); TG = mean_i S_i"
 
 
 def score(
@@ -39,10 +41,15 @@ def score(
     normalise_layers: str = "none",
     backend: str = "torch",
     nan: str = "raise",
+    precision: Precision = None,
+    interval: float | None = 0.95,
+    resamples: int = 1000,
+    by: str = "stimulus_id",
+    ceilings: bool = True,
     preprocessing: Preprocessing | None = None,
     batch_size: int = 64,
     device: str | torch.device | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Score:
     """Measure how alike each layer of a network and each region of a teacher are.
 
@@ -70,8 +77,19 @@ def score(
         Of the network's units.
     backend : str
         What computes: ``torch``, ``rsatoolbox``.
-    nan : {"raise", "drop-stimulus", "drop-neuroid"}
+    nan : {"raise", "drop-stimulus", "drop-neuroid", "pairwise"}
         What to do about missing responses of the teacher.
+    precision : str or mapping of str to array, optional
+        Of ``crossnobis`` and ``mahalanobis`` distance, as in `rdms`.
+    interval : float or None
+        How much the intervals cover; None leaves out intervals and cross-fitting.
+    resamples : int
+        Of the stimuli, for the intervals.
+    by : str
+        What is drawn together: coordinate on the teacher's presentations or column of its
+        stimuli, such as an object of which there are several images.
+    ceilings : bool
+        Whether to estimate the noise ceilings of the teacher's regions.
     preprocessing : Preprocessing, optional
         Of the stimuli, instead of the model's own.
     batch_size : int
@@ -79,7 +97,8 @@ def score(
     device : str or torch.device, optional
         Where the network runs; where it is, if omitted.
     progress : callable, optional
-        Called while recording with how many stimuli are done, and how many there are.
+        Called with what is counted (``"stimuli recorded"``, then the steps that follow), how
+        many are done, and of how many.
 
     Returns
     -------
@@ -98,100 +117,85 @@ def score(
     >>> score("pixels", "simulated-macaque").best.layer.unique().tolist()
     ['pixels']
     """
-    from neurosage.data.registry import load_teacher
     from neurosage.models.forward import check_run
-    from neurosage.models.record import record
-    from neurosage.models.recorder import modules_to_hook
     from neurosage.models.source import as_model
-    from neurosage.rsa.similarity import prepare, similarity_to
 
     check_run(units=units, seed=seed, batch_size=batch_size, device=device)
-    _check_layer_method(normalise_layers)
-    network = as_model(model)
-    modules_to_hook(network.module, layers)
-    teacher = load_teacher(teacher) if isinstance(teacher, str) else teacher
-    prepared = prepare(
-        teacher,
+    settings = Settings(
         distance=distance,
         comparison=comparison,
         normalise=normalise,
-        backend=backend,
+        normalise_layers=normalise_layers,
         nan=nan,
-    )
-    recorded = record(
-        network,
-        teacher.stimuli,
-        layers,
-        units=units,
+        precision=precision,
+        backend=backend,
+        interval=interval,
+        resamples=resamples,
+        by=by,
+        ceilings=ceilings,
         seed=seed,
-        batch_size=batch_size,
-        device=device,
-        preprocessing=preprocessing,
-        progress=progress,
-    )
-    logger.info("recorded %d stimuli, %d units", *recorded.shape)
-    found = similarity_to(prepared, recorded, normalise=normalise_layers, undefined="nan")
-    return Score(_gather(found, recorded, network, teacher))
+    ).checked()
+    network, say = as_model(model), progress or quiet
 
+    def recorded(stimuli: StimulusSet) -> xr.DataArray:
+        from neurosage.models.record import record
 
-def _check_layer_method(method: str) -> None:
-    from neurosage.rsa.normalise import check_method
-
-    check_method(method)
-    if method == "noise":
-        raise InputError("normalise_layers='noise' needs repetitions; networks answer once.")
-
-
-def _gather(
-    found: xr.DataArray, recorded: xr.DataArray, network: Model, teacher: Teacher
-) -> xr.Dataset:
-    layers, regions = (list(map(str, found[dim].values)) for dim in ("region_a", "region_b"))
-    reasons = json.loads(found.attrs["undefined"])
-    counts = pd.Series(recorded["region"].values).value_counts()
-    data = xr.Dataset(
-        {"similarity": (("region", "layer"), found.transpose("region_b", "region_a").values)},
-        coords={
-            "region": regions,
-            "layer": layers,
-            "units": ("layer", [int(counts[layer]) for layer in layers]),
-            "undefined": ("layer", [reasons.get(layer, "") for layer in layers]),
-        },
-        attrs=_provenance(found, recorded, network, teacher),
-    )
-    lost = [r for r in regions if data["similarity"].sel(region=r).isnull().all()]
-    if lost:
-        layer, reason = next(iter(reasons.items()), (layers[0], "unknown"))
-        raise InputError(
-            f"none of {len(layers)} layers has a defined similarity to {lost}; {layer!r}: {reason}."
+        return record(
+            network,
+            stimuli,
+            layers,
+            units=units,
+            seed=seed,
+            batch_size=batch_size,
+            device=device,
+            preprocessing=preprocessing,
+            progress=partial(say, "stimuli recorded"),
         )
-    return data
+
+    return _score(network, teacher, layers, recorded, settings, say=say)
 
 
-def _provenance(
-    found: xr.DataArray, recorded: xr.DataArray, network: Model, teacher: Teacher
-) -> dict[str, Any]:
-    made, kept = found.attrs, recorded.attrs
-    return {
-        "model": network.id,
-        "weights": network.weights,
-        "weights_hash": kept["weights_hash"],
-        "teacher": teacher.id,
-        "teacher_kind": teacher.kind,
-        "teacher_hash": teacher.content_hash(),
-        "stimuli": kept["stimuli"],
-        "stimuli_hash": kept["stimuli_hash"],
-        "n_stimuli": int(made["n_stimuli"]),
-        "preprocessing": kept["preprocessing"],
-        "units": kept["units"],
-        "seed": kept["seed"],
-        "distance": made["distance"],
-        "distance_layers": made["distance_a"],
-        "comparison": made["comparison"],
-        "normalise_layers": made["normalise_a"],
-        "normalise_teacher": made["normalise_b"],
-        "nan": made["nan"],
-        "dropped": made["dropped"],
-        "formula": FORMULA,
-        "backend": made["backend"],
-        "versions": kept["versions"],
-    }
+def _score(
+    network: Model,
+    teacher: Teacher | str,
+    layers: Sequence[str] | None,
+    record: Callable[[StimulusSet], xr.DataArray],
+    settings: Settings,
+    *,
+    say: Progress,
+) -> Score:
+    """Check and draw all that can be before the network runs; then compare."""
+    from neurosage.data.registry import load_teacher
+    from neurosage.models.recorder import modules_to_hook
+    from neurosage.rsa.similarity import similarity_to
+
+    modules_to_hook(network.module, layers)
+    teacher = load_teacher(teacher) if isinstance(teacher, str) else teacher
+    prepared = _prepared(teacher, settings)
+    together = drawn(teacher, prepared.stimulus_ids, settings)
+    recorded = record(teacher.stimuli)
+    say("similarities", 0, 1)
+    logger.info("recorded %d stimuli, %d units", *recorded.shape)
+    own = settings.normalise_layers
+    found = similarity_to(prepared, recorded, normalise=own, undefined="nan")
+    say("similarities", 1, 1)
+    data, parts = gather(found, recorded, network, teacher), []
+    if settings.interval is not None:
+        parts.append(uncertainty(recorded, teacher, together, settings, say))
+    if settings.ceilings:
+        parts.append(teacher_ceilings(teacher, found.attrs["distance"], settings, say))
+    return Score(joined(data, parts, settings))
+
+
+def _prepared(teacher: Teacher, settings: Settings) -> Prepared:
+    from neurosage.rsa.similarity import prepare
+
+    return prepare(
+        teacher,
+        distance=settings.distance,
+        comparison=settings.comparison,
+        normalise=settings.normalise,
+        backend=settings.backend,
+        nan=settings.nan,
+        precision=settings.precision,
+    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,16 +59,20 @@ def teacher_guidance(similarity: xr.DataArray) -> float:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Score:
-    """Similarity of a network's layers to a teacher's regions, and how it was made.
-
-    What the noise of the recording allows is not in it: `neurosage.noise_ceiling` estimates
-    that, region by region.
+    """Similarity of a network's layers to a teacher's regions, how sure it is, how it was made.
 
     Parameters
     ----------
     data : xarray.Dataset
         ``similarity`` (region × layer), with ``units`` (recorded) and ``undefined``
-        (why a similarity is NaN, else empty) on layer. Attributes name teacher,
+        (why a similarity is NaN, else empty) on layer. Where they were asked for: ``low`` and
+        ``high`` (region × layer), the interval of each; ``cross_fitted`` (region), the
+        similarity of layers chosen on other stimuli, and ``chosen`` (region × layer), how often
+        each was; ``ceiling_trials``, ``ceiling_sites`` and, for a teacher with several
+        subjects, ``ceiling_subjects_lower`` and ``ceiling_subjects_upper`` (region); these and
+        ``cross_fitted`` with ``…_low`` and ``…_high``. NaN where not estimable, with the
+        reason in attribute ``not_estimable`` (JSON, by variable and region); ``warnings`` (a
+        JSON list) says what not to believe as it stands. Attributes name teacher,
         model, their content hashes, distance (of the teacher, and ``distance_layers``),
         comparison, normalisation of each
         side, formula, seed and versions.
@@ -89,20 +95,23 @@ class Score:
 
     @property
     def best(self) -> pd.DataFrame:
-        """A row a region: ``region``, its most similar ``layer``, the ``similarity``."""
-        rows = []
-        for region in self.similarity.region.values:
-            values = self.similarity.sel(region=region)
-            known = values.dropna("layer")
-            top = known.isel(layer=int(np.argmax(known.values))) if known.size else None
-            rows.append(
-                {
-                    "region": str(region),
-                    "layer": None if top is None else str(top.layer.item()),
-                    "similarity": np.nan if top is None else float(top),
-                }
-            )
-        return pd.DataFrame(rows)
+        """A row a region: ``region``, its most similar ``layer``, the ``similarity``.
+
+        Where they are known also ``low`` and ``high`` of that similarity, and what is known of
+        the region: ``cross_fitted``, the ceilings, their ``…_low`` and ``…_high``.
+        """
+        return pd.DataFrame([self._best_of(str(name)) for name in self.similarity.region.values])
+
+    def _best_of(self, region: str) -> dict[str, Any]:
+        own = self.data.sel(region=region)
+        known = own["similarity"].dropna("layer")
+        layer = str(known.layer.values[np.argmax(known.values)]) if known.size else None
+        row: dict[str, Any] = {"region": region, "layer": layer}
+        for name in ("similarity", "low", "high"):
+            if name in own:
+                row[name] = np.nan if layer is None else float(own[name].sel(layer=layer))
+        alone = [name for name, values in own.data_vars.items() if values.dims == ()]
+        return row | {str(name): float(own[name]) for name in alone}
 
     @property
     def tg(self) -> float:
@@ -116,9 +125,11 @@ class Score:
         -------
         pandas.DataFrame
             A row for each region and layer: ``region``, ``layer``, ``similarity``,
-            and what else is known of the layer.
+            and what else is known of the layer; `best` has what is known of the region.
         """
-        frame = self.data.to_dataframe(dim_order=["region", "layer"]).reset_index()
+        whole = [name for name, values in self.data.data_vars.items() if "layer" in values.dims]
+        table = self.data[whole].to_dataframe(dim_order=["region", "layer"])
+        frame = table.reset_index()
         first = ["region", "layer", "similarity"]
         return frame[[*first, *(c for c in frame.columns if c not in first)]]
 
@@ -175,16 +186,28 @@ class Score:
         return f"Score of {self.data.attrs.get('model')} against {self.data.attrs.get('teacher')}"
 
     def __repr__(self) -> str:
+        from neurosage.scoring.showing import in_brackets, with_interval
+
         best = ", ".join(
-            f"{row.region} {row.similarity:.3f} ({row.layer})" for row in self.best.itertuples()
+            f"{row['region']} {with_interval(row['similarity'], *_ends(row))} "
+            f"({in_brackets(row, self.data)})"
+            for row in map(self._best_of, map(str, self.similarity.region.values))
         )
         layers = self.data.sizes["layer"]
         return f"<{self._title()}: {best}, TG {self.tg:.3f}, max over {layers} layers>"
 
     def _repr_html_(self) -> str:
+        from neurosage.scoring.showing import notes, shown_best
+
         matrix = self.similarity.transpose("layer", "region").to_pandas()
         facts = "; ".join(f"{key}: {value}" for key, value in self.data.attrs.items())
+        said = "".join(f"<p>{escape(note)}</p>" for note in notes(self.data))
         return (
-            f"<p><b>{escape(self._title())}</b></p>{self.best.to_html(index=False)}"
+            f"<p><b>{escape(self._title())}</b></p>"
+            f"{shown_best(self.best, self.data).to_html(index=False)}{said}"
             f"{matrix.to_html(float_format='{:.3f}'.format)}<p><small>{escape(facts)}</small></p>"
         )
+
+
+def _ends(row: Mapping[str, Any]) -> tuple[float, float]:
+    return row.get("low", np.nan), row.get("high", np.nan)

@@ -1,150 +1,134 @@
-"""Similarity of many layers to many regions, beside rsatoolbox, in turn in one run.
+"""Similarities and RDMs beside rsatoolbox, in turn in one run.
 
-8 layers × 1000 units against 3 regions × 100 sites over 5000 stimuli, correlation distance,
-Pearson comparison. Ours is one call of `neurosage.similarity`, checks and alignment included;
-theirs is `calc_rdm` eleven times and one `compare` of 8 RDMs with 3. Times are medians over
-rounds; the first call of each is warm-up for time, but counts for memory. Exits 1 where a
-figure is not reached.
+8 layers × 1000 units against 3 regions × 100 sites over 5000 stimuli, by Pearson and by Spearman
+of correlation RDMs; one correlation RDM; one crossnobis RDM. Ours is one call of the public
+function, checks and alignment included; theirs is `calc_rdm` of each region and one `compare`.
+Times are medians; the first call of ours is warm-up for time, but counts for memory. Exits 1
+where a goal is not reached.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
-import statistics
 import sys
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
-import psutil
 import rsatoolbox
 import torch
 import xarray as xr
+from side_by_side import Goal, in_turn, measure_machine, report
 
 import neurosage as ns
 
-FASTER, EQUAL, MEGABYTES = 15.0, 1e-5, 500.0
+LAYERS, UNITS, REGIONS, SITES = 8, 1000, ("V4", "pIT", "aIT"), 100
 
 
-@dataclass
-class Timed:
-    """What the calls of one way took."""
-
-    wall: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-    memory: float = 0.0  # MB above what was held before
-    result: np.ndarray | None = None
-
-    def run(self, call: Callable[[], np.ndarray], *, warm_up: bool = False) -> None:
-        gc.collect()
-        with PeakMemory() as peak:
-            wall, cpu = time.perf_counter(), time.process_time()
-            self.result = call()
-            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        self.memory = max(self.memory, peak.extra)
-        if not warm_up:
-            self.wall.append(wall)
-            self.cpu.append(cpu)
-
-
-class PeakMemory:
-    """The largest resident size seen while a call runs, above the size before it, in MB."""
-
-    def __enter__(self) -> PeakMemory:
-        self._process, self._stop = psutil.Process(), threading.Event()
-        self._before = self._peak = self._process.memory_info().rss
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-        return self
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.002):
-            self._peak = max(self._peak, self._process.memory_info().rss)
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.extra = (self._peak - self._before) / 1e6
-
-
-def recording(names: list[str], width: int, latent: np.ndarray, dtype: str, seed: int):
+def recording(names, width: int, latent: np.ndarray, dtype: str, seed: int) -> xr.DataArray:
     rng = np.random.default_rng(seed)
     mixing = rng.normal(size=(latent.shape[1], len(names) * width))
     values = latent @ mixing + 3.0 * rng.normal(size=(len(latent), len(names) * width)) + 2.0
     ids = [f"image-{i}" for i in range(len(latent))]
-    region = np.repeat(names, width)
-    return ns.assembly(values.astype(dtype), stimulus_id=ids, region=region)
+    return ns.assembly(values.astype(dtype), stimulus_id=ids, region=np.repeat(names, width))
 
 
-def by_neurosage(candidate: xr.DataArray, teacher: xr.DataArray) -> np.ndarray:
-    return ns.similarity(candidate, teacher, "correlation", "pearson").values
+def both_sides(stimuli: int, dtype: str) -> tuple[xr.DataArray, xr.DataArray]:
+    latent = np.random.default_rng(0).normal(size=(stimuli, 20))
+    layers = [f"layer{i}" for i in range(LAYERS)]
+    candidate = recording(layers, UNITS, latent, dtype, seed=1)
+    return candidate, recording(REGIONS, SITES, latent, dtype, seed=2)
 
 
 def matrices(side: xr.DataArray) -> list[np.ndarray]:
     return [ns.select(side, region=name).values for name in dict.fromkeys(side.region.values)]
 
 
-def by_rsatoolbox(candidate: list[np.ndarray], teacher: list[np.ndarray]) -> np.ndarray:
+def by_rsatoolbox(candidate: list[np.ndarray], teacher: list[np.ndarray], method: str):
     sides = []
     for side in (candidate, teacher):
         datasets = [rsatoolbox.data.Dataset(matrix) for matrix in side]
         rdms = [rsatoolbox.rdm.calc_rdm(each, method="correlation") for each in datasets]
         sides.append(rsatoolbox.rdm.concat(rdms))
-    return np.asarray(rsatoolbox.rdm.compare(*sides, method="corr"))
+    return np.asarray(rsatoolbox.rdm.compare(*sides, method=method))
 
 
-def measure(arguments: argparse.Namespace, dtype: str, rounds: int) -> bool:
-    latent = np.random.default_rng(0).normal(size=(arguments.stimuli, 20))
-    layers = [f"layer{i}" for i in range(8)]
-    candidate = recording(layers, 1000, latent, dtype, seed=1)
-    teacher = recording(["V4", "pIT", "aIT"], 100, latent, dtype, seed=2)
+def compared(stimuli: int, dtype: str, comparison: str, rounds: int, least: float | None, machine):
+    candidate, teacher = both_sides(stimuli, dtype)
     apart = matrices(candidate), matrices(teacher)
-    ours, theirs = Timed(), Timed()
-    ours.run(lambda: by_neurosage(candidate, teacher), warm_up=True)
-    for _ in range(rounds):
-        for _ in range(arguments.repeat):
-            ours.run(lambda: by_neurosage(candidate, teacher))
-        theirs.run(lambda: by_rsatoolbox(*apart))
-    return table(dtype, ours, theirs)
-
-
-def table(dtype: str, ours: Timed, theirs: Timed) -> bool:
-    wall = [statistics.median(way.wall) for way in (ours, theirs)]
-    cpu = [statistics.median(way.cpu) for way in (ours, theirs)]
-    apart = float(np.abs(ours.result - theirs.result).max())
-    print(f"\n{dtype} patterns{'neurosage':>22}{'rsatoolbox':>13}{'ratio':>9}")
-    print(f"{'wall seconds, median':28}{wall[0]:>10.2f}{wall[1]:>13.2f}{wall[1] / wall[0]:>9.1f}")
-    print(f"{'CPU seconds, median':28}{cpu[0]:>10.2f}{cpu[1]:>13.2f}{cpu[1] / cpu[0]:>9.1f}")
-    print(f"{'peak extra memory, MB':28}{ours.memory:>10.0f}{theirs.memory:>13.0f}")
-    print(f"{'largest difference':28}{apart:>10.1e}")
-    print(f"{'calls':28}{len(ours.wall):>10}{len(theirs.wall):>13}")
-    reached = [wall[1] / wall[0] >= FASTER, apart <= EQUAL, ours.memory < MEGABYTES]
-    named = (f"{FASTER:g}x faster", f"equal to {EQUAL}", f"< {MEGABYTES:g} MB")
-    print(
-        "; ".join(
-            f"{name}: {'yes' if each else 'NO'}" for name, each in zip(named, reached, strict=True)
-        ),
-        flush=True,
+    theirs = {"pearson": "corr"}.get(comparison, comparison)
+    ours, peer = in_turn(
+        lambda: ns.similarity(candidate, teacher, "correlation", comparison).values,
+        lambda: by_rsatoolbox(*apart, theirs),
+        rounds,
     )
-    return all(reached)
+    n, p, q = stimuli, UNITS, len(REGIONS) * SITES
+    read = 1e-9 * (candidate.nbytes + teacher.nbytes)
+    if comparison == "pearson":  # the products of the factored path, and reading the input
+        limit = machine.seconds(1e-9 * n * (2 * LAYERS * p * q + LAYERS * p * p + q * SITES), read)
+    else:  # the products of all RDMs, each distance written once and read once
+        pairs = n * (n - 1) / 2
+        products = 2e-9 * pairs * (LAYERS * p + q)
+        limit = machine.seconds(products, read + 1.6e-8 * pairs * (LAYERS + len(REGIONS)))
+    gap = float(np.abs(ours.result - peer.result).max())
+    work = f"{LAYERS} x {UNITS} to {len(REGIONS)} x {SITES}, n = {n}, {comparison}, {dtype}"
+    return Goal(work, ours, peer, least, gap, limit=limit)
+
+
+def one_rdm(stimuli: int, rounds: int, machine) -> Goal:
+    latent = np.random.default_rng(0).normal(size=(stimuli, 20))
+    region = recording(("V4",), UNITS, latent, "float64", seed=3)
+    data = rsatoolbox.data.Dataset(region.values)
+    ours, peer = in_turn(
+        lambda: ns.rdms(region, "correlation").values[0],
+        lambda: rsatoolbox.rdm.calc_rdm(data, method="correlation").dissimilarities[0],
+        rounds,
+    )
+    gap = float(np.abs(ours.result[np.triu_indices(stimuli, 1)] - peer.result).max())
+    limit = machine.seconds(1e-9 * stimuli**2 * UNITS, 1e-9 * (region.nbytes + 8 * stimuli**2))
+    return Goal(
+        f"one correlation RDM, n = {stimuli}, p = {UNITS}", ours, peer, 5.0, gap, limit=limit
+    )
+
+
+def crossnobis(rounds: int, machine, n: int = 500, width: int = 300, repetitions: int = 10) -> Goal:
+    rng = np.random.default_rng(0)
+    signal = rng.normal(size=(n, width))
+    values = np.tile(signal, (repetitions, 1)) + rng.normal(size=(repetitions * n, width))
+    ids = np.tile([f"image-{i}" for i in range(n)], repetitions)
+    labels = np.repeat(np.arange(repetitions), n)
+    region = ns.assembly(values, stimulus_id=ids, region="V4", fold=labels)
+    data = rsatoolbox.data.Dataset(
+        values, obs_descriptors={"stimulus": np.tile(np.arange(n), repetitions), "run": labels}
+    )
+    ours, peer = in_turn(
+        lambda: ns.rdms(region, "crossnobis").values[0],
+        lambda: rsatoolbox.rdm.calc_rdm(
+            data, method="crossnobis", descriptor="stimulus", cv_descriptor="run"
+        ).dissimilarities[0],
+        rounds,
+    )
+    gap = float(np.abs(ours.result[np.triu_indices(n, 1)] - peer.result).max())
+    products = 1e-9 * n * n * width * (repetitions + 1)
+    limit = machine.seconds(products, 1e-9 * values.nbytes, "float64")
+    work = f"crossnobis, {repetitions} repetitions, n = {n}, p = {width}"
+    return Goal(work, ours, peer, 5.0, gap, limit=limit)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stimuli", type=int, default=5000)
-    parser.add_argument("--rounds", type=int, default=3, help="calls of rsatoolbox, float64")
-    parser.add_argument("--repeat", type=int, default=3, help="calls of ours beside each of theirs")
+    parser.add_argument("--rounds", type=int, default=3, help="calls of rsatoolbox")
     arguments = parser.parse_args()
-    print(
-        f"8 layers x 1000 units to 3 regions x 100 sites, {arguments.stimuli} stimuli; "
-        f"{torch.get_num_threads()} threads, torch {torch.__version__}, numpy {np.__version__}"
-    )
-    reached = measure(arguments, "float64", arguments.rounds)
-    measure(arguments, "float32", max(1, arguments.rounds - 1))  # reported, not required
-    return 0 if reached else 1
+    n, rounds = arguments.stimuli, arguments.rounds
+    machine = measure_machine()
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, numpy {np.__version__}")
+    goals = [
+        compared(n, "float64", "pearson", rounds, 25.0, machine),
+        compared(n, "float32", "pearson", max(1, rounds - 1), None, machine),
+        compared(n, "float64", "spearman", max(1, rounds - 1), 4.0, machine),
+        one_rdm(n, rounds, machine),
+        crossnobis(rounds, machine),
+    ]
+    return report(goals, machine)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from torch import nn
 def make(): return nn.Sequential(nn.Conv2d(3, 2, 3, stride=2), nn.ReLU(), nn.Flatten())
 """
 SIMULATED = ("--teacher", "simulated-macaque")
+ALONE = ("--no-interval", "--no-ceilings")  # similarities, without what goes with them
 
 
 @pytest.fixture
@@ -35,30 +36,37 @@ def call(*arguments: object) -> Result:
 
 
 def test_the_tables_name_the_best_layer_of_each_region(model: str, tmp_path: Path) -> None:
-    """Best layers, all layers, over how many the max was; the score is saved."""
-    done = call(model, *SIMULATED, "--size", "8x8", "--out", tmp_path / "out")
+    """With intervals, cross-fitted, ceilings and their wording; the score and a page are saved."""
+    shorter = ("--size", "8x8", "--resamples", 30)
+    done = call(model, *SIMULATED, *shorter, "--out", tmp_path / "out")
     assert done.exit_code == 0
     saved = Score.load(tmp_path / "out" / "score.nc")
     for row in saved.best.itertuples():
-        assert f"{row.similarity:.3f}" in done.stdout
+        assert f"{row.similarity:.3f} [{row.low:.3f}, {row.high:.3f}]" in done.stdout
+        assert f"{row.cross_fitted:.3f} [" in done.stdout
+        assert f"{row.ceiling_trials:.3f} [" in done.stdout
         assert str(row.region) in done.stdout
     assert "max over 3 layers" in done.stdout
+    assert "estimated ceiling (trials and sites), not a bound" in done.stdout
+    assert "<html" in (tmp_path / "out" / "score.html").read_text(encoding="utf-8")
     assert "SIMULATED" in done.stdout
     assert '"size": [8, 8]' in saved.data.attrs["preprocessing"]
 
 
 def test_the_footer_says_which_side_has_which_distance(model: str) -> None:
     """Of crossnobis the network's side is euclidean; of others both sides are the same."""
-    done = call(model, *SIMULATED, "--layers", "0", "--units", 20, "--distance", "crossnobis")
+    done = call(
+        model, *SIMULATED, *ALONE, "--layers", "0", "--units", 20, "--distance", "crossnobis"
+    )
     assert "pearson of crossnobis RDMs (the network's: euclidean, without noise)" in done.stdout
-    done = call(model, *SIMULATED, "--layers", "0", "--units", 20)
+    done = call(model, *SIMULATED, *ALONE, "--layers", "0", "--units", 20)
     assert "pearson of correlation RDMs over" in done.stdout
     assert "crossnobis" in call("--help").stdout
 
 
 def test_json_is_the_only_thing_on_standard_output(model: str) -> None:
     """Machine-readable: TG, best layers, all layers, provenance."""
-    done = call(model, *SIMULATED, "--layers", "0, 1", "--units", 20, "--json")
+    done = call(model, *SIMULATED, *ALONE, "--layers", "0, 1", "--units", 20, "--json")
     document = json.loads(done.stdout)
     assert {row["layer"] for row in document["layers"]} == {"0", "1"}
     assert document["tg"] == pytest.approx(
@@ -69,10 +77,23 @@ def test_json_is_the_only_thing_on_standard_output(model: str) -> None:
 
 def test_progress_is_shown_on_standard_error(model: str) -> None:
     """How many stimuli are recorded, of how many; standard output has the score alone."""
-    done = call(model, *SIMULATED, "--batch-size", 50, "--nan", "drop-stimulus", "--json")
+    done = call(model, *SIMULATED, *ALONE, "--batch-size", 50, "--nan", "drop-stimulus", "--json")
     made = json.loads(done.stdout)["made"]
     assert f"stimuli recorded: {made['n_stimuli']} of {made['n_stimuli']}" in done.stderr
     assert made["nan"] == "drop-stimulus"
+
+
+def test_what_goes_with_similarities_can_be_left_out(model: str) -> None:
+    """Neither intervals nor ceilings; what is computed is named on standard error."""
+    done = call(model, *SIMULATED, *ALONE, "--layers", "0")
+    assert "[" not in done.stdout
+    assert "ceiling" not in done.stdout
+    assert "intervals" not in done.stderr
+    shown = call(model, *SIMULATED, "--layers", "0", "--resamples", 20, "--json")
+    best = json.loads(shown.stdout)["best"][0]
+    assert best["low"] < best["similarity"] < best["high"]
+    for step in ("intervals", "cross-fitted layers", "ceiling (trials)", "ceiling (sites)"):
+        assert f"{step} …" in shown.stderr
 
 
 def test_what_a_policy_left_out_is_named(model: str, tmp_path: Path) -> None:
@@ -99,6 +120,9 @@ def test_what_a_policy_left_out_is_named(model: str, tmp_path: Path) -> None:
         (("--units", "0"), "at least 1"),
         (("--device", "gpu"), "unknown device 'gpu'.*Choices: cpu"),
         (("--device", "cuda:99"), "unknown device 'cuda:99'"),
+        (("--interval", "95"), "between 0 and 1"),
+        (("--by", "colour"), "unknown .*'colour'"),
+        (("--resamples", "3"), "20 or more"),
         (("--seed", "-1"), "a seed is a whole number, at least 0, not -1"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",

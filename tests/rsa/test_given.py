@@ -41,6 +41,8 @@ def of_rdms(responses, **how):
         ({"by": "category"}, r"by='category' acts on responses.*by: stimulus_id.*leave by out"),
         ({"by": "categry"}, "by='categry' acts on responses"),
         ({"precision": "diagonal"}, "precision='diagonal' acts on responses"),
+        ({"precision": "full"}, "unknown precision 'full'"),
+        ({"precision": {"V4": np.eye(12)}}, "precision='given' acts on responses"),
     ],
 )
 def test_what_only_responses_could_give_is_refused(responses, asked, message):
@@ -111,6 +113,43 @@ def _as_assembly(network):
     from neurosage.data.assembly import assembly
 
     return assembly(network.values, stimulus_id=network["presentation"].values, region="layer1")
+
+
+@pytest.mark.parametrize(
+    ("distance", "plain"),
+    [("crossnobis", "euclidean"), ("mahalanobis", "euclidean"), ("poisson_cv", "poisson")],
+)
+def test_rdms_without_noise_meet_those_that_took_it_out(repeated, distance, plain):
+    """The plain distance stands first, that of repetitions second; not the other way round."""
+    brain = abs(repeated(n=8, neuroids=6, low=3))
+    first, second = rdms(brain, plain), rdms(brain, distance)
+    found = similarity(first, second)
+    assert (found.attrs["distance"], found.attrs["distance_a"]) == (distance, plain)
+    with pytest.raises(
+        InputError, match=f"{distance!r} distance, the other of {plain!r}.*{plain} with {distance}"
+    ):
+        similarity(second, first)
+
+
+def test_given_precisions_are_never_those_of_rdms(repeated):
+    """Whether matrices are the same is not known of RDMs that were made with some."""
+    brain = repeated(n=8, neuroids=6)
+    made = rdms(brain, "mahalanobis", precision={"V4": np.eye(6)})
+    assert rdms(made).attrs["precision"] == "given"
+    assert rdms(made, precision="none") is made
+    with pytest.raises(InputError, match=r"acts on responses.*\(precision: given\)"):
+        rdms(made, precision={"V4": np.eye(6)})
+
+
+@pytest.mark.parametrize("distance", ["mahalanobis", "crossnobis", "poisson", "poisson_cv"])
+def test_distances_made_here_are_every_backend_s(repeated, distance):
+    """The reference compares them, too."""
+    brain = abs(repeated(n=8, neuroids=6, low=3))
+    found = [similarity(brain, brain[::-1], distance, backend=each) for each in BACKENDS]
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+
+
+BACKENDS = ("torch", "rsatoolbox")
 
 
 def test_crossnobis_is_among_the_choices(responses):

@@ -9,7 +9,7 @@ import torch
 from neurosage.errors import InputError
 from neurosage.rsa.backends import base
 from neurosage.rsa.backends.rsatoolbox import RsatoolboxBackend
-from neurosage.rsa.backends.torch import TorchBackend, comparisons, distances, factored
+from neurosage.rsa.backends.torch import TorchBackend, distances, factored
 from neurosage.testing import BackendCase
 
 TOLERANCE = {"float64": 1e-6, "float32": 1e-4}
@@ -157,14 +157,6 @@ def test_any_array_is_read(view):
     found = TorchBackend(dtype="float64").rdm(given, "euclidean")
     expected = TorchBackend(dtype="float64").rdm(patterns.astype(float), "euclidean")
     np.testing.assert_allclose(found, expected)
-
-
-def test_ranks_equal_scipy():
-    """Ties share their mean rank, as in scipy."""
-    from scipy.stats import rankdata
-
-    values = np.random.default_rng(0).integers(0, 9, 100).astype(float)
-    np.testing.assert_array_equal(comparisons.ranks(torch.tensor(values)), rankdata(values))
 
 
 def test_unknown_dtype_and_device():

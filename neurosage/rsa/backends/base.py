@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, cast
 
 import numpy as np
@@ -15,6 +17,31 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Patterns: TypeAlias = npt.NDArray[Any]
 
 GROUP = "neurosage.rsa_backends"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a comparison of two sides found.
+
+    Parameters
+    ----------
+    values : array of float64, shape (Ka, Kb)
+        Similarities; NaN where an RDM does not vary.
+    path : str
+        The ways taken, such as ``"factored"``, ``"pairwise"`` or ``"factored and pairwise"``.
+    standard_error : array of float64, shape (Ka, Kb), optional
+        Of taking a random sample of the pairs of stimuli; None where all were taken.
+    pairs : int, optional
+        How many pairs were sampled.
+    warning : str
+        What makes the values say less than they seem to; empty if nothing does.
+    """
+
+    values: Floats
+    path: str
+    standard_error: Floats | None = None
+    pairs: int | None = None
+    warning: str = ""
 
 
 class Backend(Protocol):
@@ -54,8 +81,8 @@ class Backend(Protocol):
     def prepare(self, patterns: Iterable[Patterns], distance: str, comparison: str) -> Any:
         """Return one side of a comparison, K pattern matrices, to be used many times."""
 
-    def similarity(self, side_a: Any, side_b: Any, comparison: str) -> Floats:
-        """Return the similarity of every RDM of one side with every one of the other.
+    def similarity(self, side_a: Any, side_b: Any, comparison: str) -> Compared:
+        """Compare every RDM of one side with every one of the other.
 
         Parameters
         ----------
@@ -66,12 +93,9 @@ class Backend(Protocol):
 
         Returns
         -------
-        array of float64, shape (Ka, Kb)
-            In [-1, 1]; NaN where an RDM does not vary.
+        Compared
+            Similarities in [-1, 1], shape (Ka, Kb), and the way taken.
         """
-
-    def path(self, side_a: Any, side_b: Any) -> str:
-        """Name the way `similarity` takes for these sides, such as ``"pairwise"``."""
 
     def compare(self, rdms_a: Floats, rdms_b: Floats, comparison: str) -> Floats:
         """Return the similarities of RDMs, shapes (Ka, m) and (Kb, m), as (Ka, Kb)."""
@@ -102,8 +126,13 @@ def get_backend(backend: str | Backend) -> Backend:
     ('correlation', 'euclidean', 'cosine')
     """
     if isinstance(backend, str):
-        return cast(Backend, cast(Any, plugins.load(GROUP, backend, "backend"))())
+        return cast(Backend, _registered(backend)())
     return backend
+
+
+@functools.cache  # looking through what is installed takes longer than a small RDM
+def _registered(name: str) -> Any:
+    return plugins.load(GROUP, name, "backend")
 
 
 def check_offers(backend: Backend, distance: str, comparison: str | None = None) -> None:

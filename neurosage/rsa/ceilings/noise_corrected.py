@@ -15,9 +15,9 @@ from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Floats, check_memory, check_stimulus_count
 from neurosage.rsa.between_rdms import holds_rdms_only, shared_rows
 from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
-from neurosage.rsa.crossnobis import plain_or_crossnobis
 from neurosage.rsa.given import one_a_side, own_distance
 from neurosage.rsa.missing import leave_out
+from neurosage.rsa.own_distances import side_distance
 from neurosage.rsa.patterns import Patterns, Source, responses_of
 from neurosage.rsa.rdm import rdms
 from neurosage.rsa.reliability.drawing import drawn_weights
@@ -148,7 +148,7 @@ def noise_corrected(
 
 
 def _rdms_of_a(a: Source, normalise: str | None, settings: Settings) -> xr.DataArray:
-    distance = plain_or_crossnobis(a, settings.distance)
+    distance = side_distance(a, settings.distance)
     weighed = settings.precision if distance == CROSSNOBIS and not holds_rdms_only(a) else "none"
     return rdms(a, distance, normalise=normalise, nan=settings.nan, precision=weighed)
 
@@ -156,7 +156,7 @@ def _rdms_of_a(a: Source, normalise: str | None, settings: Settings) -> xr.DataA
 def _rdms_of_b(b: Source, patterns: Patterns, settings: Settings) -> xr.DataArray:
     """Return RDMs of the neuroids and stimuli that the reliability is of."""
     kept = leave_out(responses_of(b), patterns.dropped)
-    how = {"nan": settings.nan, "precision": settings.precision}
+    how: dict[str, Any] = {"nan": settings.nan, "precision": settings.precision}
     made = rdms(kept, settings.distance, normalise=patterns.normalise, **how)
     dropped = json.loads(made.attrs.get("dropped", "{}"))
     for name, lost in patterns.dropped.items():

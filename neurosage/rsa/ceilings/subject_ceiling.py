@@ -123,7 +123,7 @@ def subject_rdms(
         return _stored(given, holder, settings)
     normalise = own_normalisation(source, settings.normalise)
     responses = responses_of(source)
-    owned = _by_subject(responses)
+    owned = by_subject(responses)
     n = len(set(responses["stimulus_id"].values))
     check_memory(
         8 * n * n * (len(owned) * len(region_names(responses)) + 4),
@@ -138,11 +138,12 @@ def subject_rdms(
             settings.distance,
             normalise=normalise,
             nan=settings.nan,
-            precision=settings.precision,
+            # "none" stands for what was not asked for: the distance's own.
+            precision=None if settings.precision == "none" else settings.precision,
         )
         names = made["stimulus_id_i"].values
         ids = names if ids is None else ids
-        order = _same_stimuli(ids, names, settings.nan)
+        order = same_stimuli(ids, names, settings.nan)
         for region, square in zip(made["region"].values, made.values, strict=True):
             found[str(region)].append(square[np.ix_(order, order)])
     return (
@@ -152,8 +153,14 @@ def subject_rdms(
     )
 
 
-def _by_subject(responses: xr.DataArray) -> list[xr.DataArray]:
-    """Return each subject's responses: of its neuroids, or to its presentations."""
+def by_subject(responses: xr.DataArray) -> list[xr.DataArray]:
+    """Return each subject's responses: of its neuroids, or to its presentations.
+
+    Raises
+    ------
+    InputError
+        If some have no subject, or a subject has no responses.
+    """
     if "subject" not in responses.coords or not responses["subject"].ndim:
         return [responses]
     (dim,) = responses["subject"].dims
@@ -173,8 +180,14 @@ def _by_subject(responses: xr.DataArray) -> list[xr.DataArray]:
     return [part.isel(neuroid=own) for part, own in zip(parts, kept, strict=True)]
 
 
-def _same_stimuli(ids: Any, names: Any, nan: str) -> Any:
-    """Return where the first subject's stimuli stand among another's."""
+def same_stimuli(ids: Any, names: Any, nan: str) -> Any:
+    """Return where the first subject's stimuli stand among another's.
+
+    Raises
+    ------
+    InputError
+        If they are not the same, with the counts.
+    """
     order = pd.Index(names).get_indexer(ids)
     if len(ids) == len(names) and (order >= 0).all():
         return order

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Floats
+from neurosage.rsa.between_rdms import holds_rdms_only
 from neurosage.rsa.patterns import Source, responses_of
 from neurosage.rsa.resampling import multiplicities
 
@@ -64,6 +67,74 @@ def drawn_together(responses: xr.DataArray, by: str) -> Any:
     return groups.first().to_numpy()
 
 
+def stimulus_groups(sources: Sequence[Any], by: str, stimulus_ids: Any) -> Any:
+    """Return how many stimuli there are, or the group of each.
+
+    Parameters
+    ----------
+    sources : sequence of Teacher or xarray.DataArray
+        The first that knows `by` says: responses by a coordinate on presentation, a teacher
+        by a column of its stimuli.
+    by : str
+        ``stimulus_id`` draws single stimuli.
+    stimulus_ids : array of object, shape (n,)
+        Those that are drawn.
+
+    Returns
+    -------
+    int, or array of str, shape (n,)
+        In the order of `stimulus_ids`.
+
+    Raises
+    ------
+    InputError
+        If none knows `by`, a stimulus has no label, or more than one.
+
+    Examples
+    --------
+    >>> from neurosage.data.assembly import assembly
+    >>> a = assembly([[1.0], [2.0]], stimulus_id=["a", "b"], region="V4",
+    ...              kind=("presentation", ["face", "house"]))
+    >>> stimulus_groups([a], "kind", ["b", "a"])
+    array(['house', 'face'], dtype=object)
+    """
+    ids = np.asarray(stimulus_ids).astype(str)
+    if by == STIMULI:
+        return len(ids)
+    known: dict[str, None] = {}
+    for source in sources:
+        table = source.stimuli.table if isinstance(source, Teacher) else pd.DataFrame()
+        if not holds_rdms_only(source):
+            responses = responses_of(source)
+            coords = responses.coords.items()
+            found = [str(name) for name, c in coords if c.dims == ("presentation",)]
+            known |= dict.fromkeys(found)
+            if by in found:
+                return _of_presentations(responses, by, ids)
+        known |= dict.fromkeys(map(str, table.columns))
+        if by in table.columns:
+            return _of_table(table, by, ids)
+    raise unknown("coordinate on presentation, or column of the stimuli,", by, known)
+
+
+def _of_presentations(responses: xr.DataArray, by: str, ids: Any) -> Any:
+    names = responses["stimulus_id"].values.astype(str)
+    kept = np.flatnonzero(np.isin(names, ids))
+    labels = drawn_together(responses.isel(presentation=kept, neuroid=slice(0, 0)), by)
+    of = dict(zip(dict.fromkeys(names[kept]), labels, strict=True))
+    return np.array([of[name] for name in ids], object)
+
+
+def _of_table(table: pd.DataFrame, by: str, ids: Any) -> Any:
+    labels = table.set_index(table["stimulus_id"].astype(str))[by].reindex(ids)
+    if missing := int(labels.isna().sum()):
+        raise InputError(
+            f"{missing} of {len(ids)} stimuli have no {by!r} (None or NaN) to be drawn by; "
+            "label them, or leave them out with select."
+        )
+    return labels.astype(str).to_numpy(object)
+
+
 def drawn_weights(
     source: Source, by: str, stimulus_ids: Any, resamples: int | None, seed: int
 ) -> Floats:
@@ -72,11 +143,11 @@ def drawn_weights(
     Parameters
     ----------
     source : Teacher or xarray.DataArray
-        Responses.
+        Responses, or RDMs.
     by : str
-        As in `drawn_together`.
+        As in `stimulus_groups`.
     stimulus_ids : array of object, shape (n,)
-        Of the RDM: the recording's, but for those left out, in its order.
+        Of the RDM.
     resamples : int or None
         How many; None draws nothing, but checks `by`.
     seed : int
@@ -90,7 +161,7 @@ def drawn_weights(
     Raises
     ------
     InputError
-        As `drawn_together` and `multiplicities`.
+        As `stimulus_groups` and `multiplicities`.
 
     Examples
     --------
@@ -99,10 +170,7 @@ def drawn_weights(
     >>> drawn_weights(a, "stimulus_id", a["stimulus_id"].values, 30, seed=0).shape
     (30, 2)
     """
-    responses = responses_of(source)
-    names = responses["stimulus_id"].values.astype(str)
-    kept = np.flatnonzero(np.isin(names, np.asarray(stimulus_ids).astype(str)))
-    drawn = drawn_together(responses.isel(presentation=kept, neuroid=slice(0, 0)), by)
+    drawn = stimulus_groups([source], by, stimulus_ids)
     if resamples is None:
         return np.empty((0, len(stimulus_ids)))
     return multiplicities(drawn, resamples, seed)

@@ -168,7 +168,7 @@ class Estimator:
     def held(self, region: str) -> tuple[Any, str]:
         """Return what is to be split, or the reason why it cannot be."""
         settings, least = self.settings, least_sites(self.settings.distance)
-        matrix = self.patterns.required(region, settings.distance)
+        matrix = np.asarray(self.patterns.required(region, settings.distance))
         if settings.kind == "sites" and matrix.shape[1] < least:
             return None, (
                 f"{matrix.shape[1]} sites; halves with {settings.distance} distance need {least}"

@@ -11,7 +11,7 @@ import numpy as np
 from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
 from neurosage.rsa.crossnobis import distances, second_moments, weighed
-from neurosage.rsa.patterns import constant_rows
+from neurosage.rsa.extremes import constant_rows
 from neurosage.rsa.presentations import Presentations
 from neurosage.rsa.reliability.splits import halves
 from neurosage.rsa.reliability.subsets import means, taken

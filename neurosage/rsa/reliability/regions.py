@@ -127,7 +127,36 @@ def rdm_reliability(
     """
     settings = Settings(
         kind, own_distance(distance, source), comparison, normalise, splits, seed, nan, precision
-    ).checked()
+    )
+    found = estimate_regions(source, settings, resamples=resamples, interval=interval, by=by)
+    for note in [*json.loads(found.attrs["warnings"]), *filter(None, [found.attrs["reason"]])]:
+        logger.warning(note)
+    return found
+
+
+def estimate_regions(
+    source: Source, settings: Settings, *, resamples: int, interval: float | None, by: str
+) -> xr.Dataset:
+    """Estimate as `rdm_reliability` does, but log nothing: for callers that say it themselves.
+
+    Parameters
+    ----------
+    source, resamples, interval, by
+        As in `rdm_reliability`.
+    settings : Settings
+        The rest of its arguments.
+
+    Returns
+    -------
+    xarray.Dataset
+        Of `rdm_reliability`.
+
+    Raises
+    ------
+    InputError
+        As `rdm_reliability`.
+    """
+    settings.checked()
     check_sampling(resamples=resamples, interval=interval)
     if holds_rdms_only(source):
         return _without_responses(source, settings)
@@ -135,20 +164,16 @@ def rdm_reliability(
     count = len(estimator.patterns.stimulus_ids)
     estimator.check_memory(resamples if interval else 0)
     names, many = estimator.patterns.stimulus_ids, resamples if interval else None
-    weights = drawn_weights(source, by, names, many, seed)
+    weights = drawn_weights(source, by, names, many, settings.seed)
     regions = estimator.patterns.regions
     estimates = {name: estimator.estimate(name, weights) for name in regions}
-    made = _table(estimates, count, interval)
     notes = warnings_of(source, settings, estimates, count)
     reasons = {name: e.reason for name, e in estimates.items() if e.reason}
-    said = without_estimate(settings, reasons)
-    for note in [*notes, *filter(None, [said])]:
-        logger.warning(note)
     how = {"resamples": resamples, "interval": interval} if interval else {}
-    return made.assign_attrs(
+    return _table(estimates, count, interval).assign_attrs(
         **provenance(settings, estimator.patterns, estimates, by),
         **how,
-        **notes_as_attrs(notes, reasons, said),
+        **notes_as_attrs(notes, reasons, without_estimate(settings, reasons)),
         **inflated_attrs(source),
     )
 
@@ -226,7 +251,6 @@ def _without_responses(source: Source, settings: Settings) -> xr.Dataset:
     count = int(held.sizes["stimulus_i"])
     reasons = dict.fromkeys(names, RDMS_ONLY)
     said = without_estimate(settings, reasons)
-    logger.warning(said)
     return _table(dict.fromkeys(names, empty), count, None).assign_attrs(
         **_made_with(settings, str(held.attrs.get("normalise", "unknown")), {}),
         n_stimuli=count,

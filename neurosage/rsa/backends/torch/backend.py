@@ -2,77 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from neurosage.errors import InputError, unknown
-from neurosage.rsa.backends.base import Floats, Patterns, check_memory
-from neurosage.rsa.backends.torch import comparisons, distances, factored
-from neurosage.rsa.backends.torch.distances import Points
+from neurosage.rsa.backends.base import Compared, Floats, Patterns
+from neurosage.rsa.backends.torch import (
+    comparisons,
+    distances,
+    factored,
+    pairwise,
+    representations,
+    sampled,
+    streamed,
+)
+from neurosage.rsa.backends.torch.paths import Paths
+from neurosage.rsa.backends.torch.placing import Placing
+from neurosage.rsa.backends.torch.side import Region, Side, hold
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-# A pass over a pair costs about as much as this many multiplications of a product.
-PAIR_COST = 20
-# Distances, their order, ranks and the copies made on the way.
-PAIR_BYTES = 48
-
-
-class Region:
-    """One region on one side: its points, and what follows from them, computed once."""
-
-    def __init__(self, points: Points, comparison: str) -> None:
-        self.points = points
-        self.comparison = comparison
-
-    @property
-    def width(self) -> int:
-        """The number of neuroids."""
-        return self.points.x.shape[1]
-
-    @cached_property
-    def own(self) -> float:
-        """C of the RDM with itself (factored path); NaN if the RDM does not vary."""
-        x, squared = self.points.x, self.points.squared
-        gram = factored.own_gram(x)
-        total = torch.tensor(gram, dtype=torch.float64, device=x.device)
-        own = float(factored.covariance(total, squared, squared, self.comparison))
-        return own if factored.varies(own, gram, torch.finfo(x.dtype).eps) else float("nan")
-
-    @cached_property
-    def unit(self) -> Tensor:
-        """The RDM as a unit vector over pairs (pairwise path)."""
-        points = self.points
-        n = len(points.squared)
-        check_memory(
-            PAIR_BYTES * n * (n - 1) // 2,
-            f"the pairs of {n} stimuli for {self.comparison!r} comparison",
-            "Take fewer stimuli, or comparison='pearson', which needs no pairs.",
-        )
-        rounding = 10.0 * torch.finfo(points.x.dtype).eps
-        return comparisons.unit_vector(distances.condensed(points), self.comparison, rounding)
-
-
-class Side:
-    """Several regions over the same stimuli, prepared for one comparison."""
-
-    def __init__(self, regions: Sequence[Region], distance: str, comparison: str) -> None:
-        self.regions = tuple(regions)
-        self.distance = distance
-        self.comparison = comparison
-
-    @cached_property
-    def stacked(self) -> Tensor:
-        """The points of all regions side by side."""
-        return torch.cat([region.points.x for region in self.regions], dim=1)
-
-    @property
-    def widths(self) -> list[int]:
-        """Neuroids of each region."""
-        return [region.width for region in self.regions]
+# Points of a side that take no more than this are held; beyond it they are placed again.
+HELD_BYTES = 1 << 27
 
 
 class TorchBackend:
@@ -85,11 +37,23 @@ class TorchBackend:
     dtype : {"float32", "float64"}
         Precision of the matrix products; patterns are centred, and sums are taken, in
         float64 either way. float32 agrees with float64 to about 1e-6.
+    path : {"auto", "factored", "pairwise", "sampled"}
+        ``factored`` forms no RDM, and is linear in stimuli: for pearson, cosine, corr_cov,
+        cosine_cov, cka and cka_unbiased. ``pairwise`` takes all pairs of stimuli, ``sampled``
+        a random sample of them, with its standard error. ``auto`` takes the cheaper of those
+        that are exact, and samples for a comparison of ranks beyond `exact_pairs`.
+    exact_pairs : int, optional
+        Pairs up to which ranks are compared over all of them; 50 million if omitted (10,000
+        stimuli), for Kendall's 2 million.
+    sampled_pairs : int, optional
+        How many pairs to sample beyond; as `exact_pairs` if omitted.
+    seed : int
+        Of the sample.
 
     Raises
     ------
     InputError
-        If the device is not there or the dtype is neither of the two.
+        If the device is not there, or an argument is none of these.
 
     Examples
     --------
@@ -100,13 +64,23 @@ class TorchBackend:
 
     name = "torch"
     distances = distances.DISTANCES
-    comparisons = comparisons.COMPARISONS
+    comparisons = (*comparisons.COMPARISONS, *representations.COMPARISONS)
 
-    def __init__(self, device: str = "cpu", dtype: str = "float32") -> None:
+    def __init__(
+        self,
+        device: str = "cpu",
+        dtype: str = "float32",
+        path: str = "auto",
+        *,
+        exact_pairs: int | None = None,
+        sampled_pairs: int | None = None,
+        seed: int = 0,
+    ) -> None:
         if dtype not in DTYPES:
             raise unknown("dtype", dtype, DTYPES)
         self.device = _check_device(device)
         self.dtype = dtype
+        self.paths = Paths(path, exact_pairs, sampled_pairs, seed)
 
     @property
     def version(self) -> str:
@@ -114,70 +88,138 @@ class TorchBackend:
         return f"torch {torch.__version__} {self.device} {self.dtype}"
 
     def __repr__(self) -> str:
-        return f"TorchBackend(device={str(self.device)!r}, dtype={self.dtype!r})"
-
-    def _points(self, patterns: Patterns, distance: str) -> Points:
-        return distances.make_points(patterns, distance, DTYPES[self.dtype], self.device)
+        return f"TorchBackend(device={str(self.device)!r}, dtype={self.dtype!r}{self.paths})"
 
     def rdm(self, patterns: Patterns, distance: str) -> Floats:
         """Return the upper triangle of one RDM; see `Backend.rdm`."""
-        return distances.condensed(self._points(patterns, distance)).cpu().numpy()
+        points = distances.make_points(patterns, distance, DTYPES[self.dtype], self.device)
+        return distances.condensed(points).cpu().numpy()
 
     def prepare(self, patterns: Iterable[Patterns], distance: str, comparison: str) -> Side:
-        """Return one side of a comparison; see `Backend.prepare`."""
-        regions = [Region(self._points(each, distance), comparison) for each in patterns]
+        """Return one side of a comparison; see `Backend.prepare`.
+
+        Raises
+        ------
+        InputError
+            If a path was asked for that the comparison does not have.
+        """
+        self.paths.check(comparison)
+        if comparison in representations.COMPARISONS:
+            made = [representations.represent(f, comparison, self.device) for f in patterns]
+            return Side(made, distance, comparison)  # type: ignore[arg-type]
+        regions, held = [], 0
+        for each in patterns:
+            region = Region(Placing(each, distance, self.device), comparison, DTYPES[self.dtype])
+            size = region.n * region.width * region.dtype.itemsize
+            if held + size <= HELD_BYTES and not region.is_shared:
+                region.keep()
+                held += size
+            regions.append(region)
         return Side(regions, distance, comparison)
 
-    def path(self, side_a: Side, side_b: Side) -> str:
-        """Name the ways taken: ``factored``, ``pairwise``, or both."""
-        ways = {_factors(region, side_b) for region in side_a.regions}
-        return " and ".join(
-            {True: "factored", False: "pairwise"}[way] for way in sorted(ways)[::-1]
-        )
-
-    def similarity(self, side_a: Side, side_b: Side, comparison: str) -> Floats:
-        """Return the similarities of all regions; see `Backend.similarity`."""
+    def similarity(self, side_a: Side, side_b: Side, comparison: str) -> Compared:
+        """Compare all regions; see `Backend.similarity`."""
         _check_sides(side_a, side_b, comparison)
-        result = np.empty((len(side_a.regions), len(side_b.regions)))
+        if comparison in representations.COMPARISONS:
+            return _represented(side_a, side_b, comparison)
+        values = np.empty((len(side_a.regions), len(side_b.regions)))
+        errors = np.full(values.shape, np.nan)
+        by_path: dict[str, list[int]] = {}
         for row, region in enumerate(side_a.regions):
-            way = _factored_row if _factors(region, side_b) else _pairwise_row
-            result[row] = way(region, side_b)
-        return np.clip(result, -1.0, 1.0)
+            by_path.setdefault(self.paths.choose(region, side_b), []).append(row)
+        for path, rows in by_path.items():
+            regions = [side_a.regions[row] for row in rows]
+            if path == "factored":
+                values[rows] = _factored(regions, side_b)
+            elif path == "pairwise":
+                values[rows] = _released(regions, side_b, comparison)
+            else:
+                values[rows], errors[rows] = self._sampled(regions, side_b, comparison)
+        ways = " and ".join(sorted(by_path))
+        n = side_a.regions[0].n
+        pairs = self.paths.sample_size(comparison, n) if "sampled" in by_path else None
+        np.clip(values, -1.0, 1.0, out=values)
+        return Compared(values, ways, errors if pairs else None, pairs)
+
+    def _sampled(self, regions: list[Region], side: Side, comparison: str) -> tuple[Floats, Floats]:
+        pairs = self.paths.sample_size(comparison, regions[0].n)
+        seed = self.paths.seed
+        found = []
+        for group in _held_together(regions):
+            hold(group)
+            found.append(sampled.similarity(group, side.regions, comparison, pairs, seed))
+            for each in group:
+                each.release()
+        values, errors = zip(*found, strict=True)
+        return np.concatenate(values), np.concatenate(errors)
 
     def compare(self, rdms_a: Floats, rdms_b: Floats, comparison: str) -> Floats:
         """Return the similarities of RDMs; see `Backend.compare`."""
-        side_b = [self._unit(rdm, comparison) for rdm in rdms_b]
-        result = np.empty((len(rdms_a), len(side_b)))
-        for row, rdm in enumerate(rdms_a):
-            unit = self._unit(rdm, comparison)
-            result[row] = [float(unit @ other) for other in side_b]
-        return np.clip(result, -1.0, 1.0)
-
-    def _unit(self, rdm: Floats, comparison: str) -> Tensor:
-        distances = torch.tensor(np.asarray(rdm), dtype=torch.float64, device=self.device)
-        return comparisons.unit_vector(distances, comparison)
+        return np.clip(comparisons.compare(rdms_a, rdms_b, comparison, self.device), -1.0, 1.0)
 
 
-def _factors(region: Region, side: Side) -> bool:
-    """Tell whether the factored path exists and costs less than the pairs."""
-    if side.comparison not in factored.COMPARISONS:
-        return False
-    n, p = region.points.x.shape
-    return p * (p + 2 * sum(side.widths)) < n * (p + PAIR_COST * len(side.regions))
+def _factored(regions: list[Region], side: Side) -> Floats:
+    """Take regions whose points are held, or take less than their products, one by one."""
+    result = np.empty((len(regions), len(side.regions)))
+    passing = []
+    for row, region in enumerate(regions):
+        fewer = region.n < 0.6 * region.width + sum(side.widths)
+        if side.is_whole and (region.is_whole or fewer):
+            result[row] = _factored_row(region, side)
+            region.release()
+        else:
+            passing.append(row)
+    if passing:
+        result[passing] = streamed.similarity([regions[row] for row in passing], side)
+    return result
 
 
 def _factored_row(region: Region, side: Side) -> list[float]:
-    points = region.points
-    grams = factored.cross_gram(points.x, side.stacked, side.widths)
-    row = []
-    for gram, other in zip(grams, side.regions, strict=True):
-        shared = factored.covariance(gram, points.squared, other.points.squared, side.comparison)
-        row.append(float(shared) / (region.own * other.own) ** 0.5)
+    points, row = region.points, []
+    total = float(points.squared.sum())
+    spreads = (points.squared @ side.lengths).tolist()
+    grams = factored.cross_grams(points.x, side.stacked, side.widths)
+    for gram, spread, other in zip(grams, spreads, side.regions, strict=True):
+        sums = factored.Sums(gram, spread, total, float(other.squared.sum()), region.n)
+        shared = factored.covariance(sums, side.comparison)
+        row.append(shared / (region.own * other.own) ** 0.5)
     return row
 
 
-def _pairwise_row(region: Region, side: Side) -> list[float]:
-    return [float(region.unit @ other.unit) for other in side.regions]
+def _released(regions: list[Region], side: Side, comparison: str) -> Floats:
+    rows = []
+    for group in _held_together(regions):
+        hold(group)
+        rows.append(pairwise.similarity(group, side.regions, comparison))
+        for each in group:
+            each.release()
+    return np.concatenate(rows)
+
+
+def _held_together(regions: list[Region]) -> Iterator[list[Region]]:
+    """Yield groups whose points are held at once: all that are, others as far as they fit.
+
+    Those in memory are made one by one; those on disk are read together.
+    """
+    group: list[Region] = []
+    size = 0
+    for region in regions:
+        own = 0 if region.is_whole else region.n * region.width * region.dtype.itemsize
+        alone = own and not region.is_shared
+        if group and (size + own > HELD_BYTES or alone):
+            yield group
+            group, size = [], 0
+        group.append(region)
+        size += HELD_BYTES if alone else own
+    if group:
+        yield group
+
+
+def _represented(side_a: Side, side_b: Side, comparison: str) -> Compared:
+    made_a, made_b = list(side_a.regions), list(side_b.regions)
+    values = representations.similarity(made_a, made_b, comparison)
+    warning = representations.crowded(made_a, made_b) if comparison == "svcca" else ""  # type: ignore[arg-type]
+    return Compared(values, "patterns", warning=warning)
 
 
 def _check_sides(side_a: Side, side_b: Side, comparison: str) -> None:

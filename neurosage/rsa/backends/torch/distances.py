@@ -8,19 +8,20 @@ well, in float64: only then may they become float32 without losing what they dif
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-DISTANCES = ("correlation", "euclidean", "cosine")
-# On the CPU a chunk stays in the cache and below what PyTorch shares among threads, whose
-# meeting after each small operation would cost more than the operation.
-CHUNK = {"cpu": 32_768}
-LARGE_CHUNK = 1 << 22
+from neurosage.rsa.backends.torch.placing import DISTANCES, Placing
+
+__all__ = ["DISTANCES", "Points", "condensed", "make_points"]
+
 TILE = 1 << 20
+# What is left of patterns that are one and the same is the rounding of their mean.
+SAME = 1e-28
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def make_points(patterns: Any, distance: str, dtype: torch.dtype, device: torch.
     Parameters
     ----------
     patterns : array, shape (n, p)
-        One row a stimulus.
+        One row a stimulus; anything that gives slices of rows.
     distance : str
         One of ``DISTANCES``.
     dtype : torch.dtype
@@ -69,52 +70,49 @@ def make_points(patterns: Any, distance: str, dtype: torch.dtype, device: torch.
     >>> round(points.factor * float(((points.x[0] - points.x[1]) ** 2).sum()), 6)
     2.0
     """
-    source = torch.from_numpy(_readable(patterns))
-    n, p = source.shape
-    rows = min(n, chunk_rows(device, p))
-    # One buffer for all chunks: memory taken anew for each would cost more than the sums.
-    buffer = torch.empty(rows, p, dtype=torch.float64, device=device)
-    means = torch.zeros(p, dtype=torch.float64, device=device)
-    for start in range(0, n, rows):
-        means += _place(source[start : start + rows], distance, buffer).sum(0)
-    means /= n
-    common = float(means @ means)
-    x = torch.empty(n, p, dtype=dtype, device=device)
-    squared = torch.empty(n, dtype=torch.float64, device=device)
-    for start in range(0, n, rows):
-        chunk = _place(source[start : start + rows], distance, buffer).sub_(means)
-        x[start : start + rows] = chunk
-        squared[start : start + rows] = torch.linalg.vector_norm(chunk, dim=1).square_()
-    if float(squared.mean()) <= 1e-28 * common:
-        # All patterns are one and the same: what is left is the rounding of their mean.
-        x.zero_()
-        squared.zero_()
-    return _with_unit(x, squared, distance)
+    return points_together([Placing(patterns, distance, device)], dtype)[0]
 
 
-def chunk_rows(device: torch.device, width: int) -> int:
-    """Return how many rows of `width` numbers to work on at once."""
-    return max(1, CHUNK.get(device.type, LARGE_CHUNK) // width)
+def points_together(placings: Sequence[Placing], dtype: torch.dtype) -> list[Points]:
+    """Turn the patterns of several regions into points, in two passes over their rows.
+
+    Parameters
+    ----------
+    placings : sequence of Placing
+        Of the same n stimuli, in one place; each block of rows is read for all of them.
+    dtype : torch.dtype
+        Precision of the stored points.
+
+    Returns
+    -------
+    list of Points
+        One each.
+    """
+    device = placings[0].device
+    means = [torch.zeros(each.shape[1], dtype=torch.float64, device=device) for each in placings]
+    for k, _, _, chunk in _chunks_together(placings):
+        means[k] += chunk.sum(0)
+    for each, mean in zip(placings, means, strict=True):
+        mean.div_(each.shape[0])
+    found = [torch.empty(*each.shape, dtype=dtype, device=device) for each in placings]
+    lengths = [torch.empty(len(x), dtype=torch.float64, device=device) for x in found]
+    for k, start, stop, chunk in _chunks_together(placings):
+        found[k][start:stop] = chunk.sub_(means[k])
+        lengths[k][start:stop] = torch.linalg.vector_norm(chunk, dim=1).square_()
+    for x, squared, mean in zip(found, lengths, means, strict=True):
+        if float(squared.mean()) <= SAME * float(mean @ mean):
+            x.zero_()
+            squared.zero_()
+    distance = placings[0].distance
+    return [_with_unit(x, each, distance) for x, each in zip(found, lengths, strict=True)]
 
 
-def _readable(patterns: Any) -> np.ndarray[Any, Any]:
-    array = np.asarray(patterns)
-    if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
-    # torch takes no negative strides, and warns of arrays that it may not write to.
-    forward = all(stride >= 0 for stride in array.strides)
-    return array if forward and array.flags.writeable else array.copy()
-
-
-def _place(rows: Tensor, distance: str, buffer: Tensor) -> Tensor:
-    points = buffer[: len(rows)]
-    points.copy_(rows)
-    if distance == "euclidean":
-        return points
-    if distance == "correlation":
-        points -= points.mean(1, keepdim=True)
-    points /= torch.linalg.vector_norm(points, dim=1, keepdim=True)
-    return points
+def _chunks_together(placings: Sequence[Placing]) -> Iterator[tuple[int, int, int, Tensor]]:
+    n, step = placings[0].shape[0], min(each.block_rows for each in placings)
+    for start in range(0, n, step):
+        for k, each in enumerate(placings):
+            for low, high, chunk in each.chunks(start, min(start + step, n)):
+                yield k, low, high, chunk
 
 
 def _with_unit(x: Tensor, squared: Tensor, distance: str) -> Points:

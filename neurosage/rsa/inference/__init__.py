@@ -1,0 +1,1 @@
+"""What a similarity is worth: intervals, tests, and layers chosen fairly."""

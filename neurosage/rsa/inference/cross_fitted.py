@@ -1,0 +1,180 @@
+"""Layers chosen on one half of the stimuli, reported on the other."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from neurosage.rsa.inference.draws import Together, drawn_by
+from neurosage.rsa.inference.halving import about_cross_fit, fit_across
+from neurosage.rsa.inference.labelled import flat_regions
+from neurosage.rsa.inference.sides import Sides, read_sides
+from neurosage.rsa.patterns import Source
+from neurosage.rsa.reliability.drawing import interval_over
+from neurosage.rsa.resampling import check_sampling, percentile_interval
+
+SPLITS = 20
+
+
+def cross_fitted_similarity(
+    a: Source,
+    b: Source,
+    distance: str | None = None,
+    comparison: str = "pearson",
+    *,
+    normalise: tuple[str | None, str | None] = (None, None),
+    nan: str = "raise",
+    precision: Any = None,
+    splits: int = SPLITS,
+    by: str = "stimulus_id",
+    resamples: int = 1000,
+    interval: float | None = 0.95,
+    seed: int = 0,
+    undefined: str = "raise",
+) -> xr.Dataset:
+    """Estimate the similarity of the best layer without the flattery of having chosen it.
+
+    The best of many layers on some stimuli is partly the luckiest on them, and the more layers
+    there are, the more so. Here stimuli are split first: the layer is chosen on one half and
+    its similarity taken on the other, both ways, averaged over splits.
+
+    Parameters
+    ----------
+    a : Teacher or xarray.DataArray
+        What is chosen from, such as a network: its regions are the layers.
+    b : Teacher or xarray.DataArray
+        What is compared with, such as a brain; the layer is chosen for each of its regions.
+    distance, comparison, normalise, nan, precision, undefined
+        As in `similarity`; comparisons as in `bootstrap_similarity`.
+    splits : int
+        How many random halvings; 20 or more.
+    by : str
+        Coordinate on presentation: groups of stimuli that are split and drawn together.
+    resamples : int
+        How many, for the interval.
+    interval : float or None
+        How much it covers; None leaves it out.
+    seed : int
+        Of splits and draws.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dim ``region`` (of b): ``similarity``, ``low``, ``high`` (for new stimuli; stimuli are
+        resampled inside each half, so that none sits in both); dims ``region × layer``:
+        ``chosen``, the share of halves in which a layer won.
+
+    Raises
+    ------
+    InputError
+        As `similarity`; if stimuli are too few to be split.
+
+    Notes
+    -----
+    Chosen on half of the stimuli, the layer is more often not the best one than on all of them:
+    the estimate is at most the best layer's similarity, and lower by little where layers differ
+    little or stimuli are many.
+
+    Examples
+    --------
+    >>> from neurosage.data.assembly import assembly
+    >>> rng, ids = np.random.default_rng(0), [f"s{k}" for k in range(40)]
+    >>> noise = assembly(rng.normal(size=(40, 60)), stimulus_id=ids,
+    ...                  region=np.repeat([f"layer{k}" for k in range(20)], 3))
+    >>> v4 = assembly(rng.normal(size=(40, 5)), stimulus_id=ids, region="V4")
+    >>> found = cross_fitted_similarity(noise, v4, interval=None)
+    >>> bool(abs(found.similarity.item()) < 0.05)
+    True
+    """
+    check_sampling(splits=splits, resamples=resamples, interval=interval, seed=seed)
+    sides = read_sides(
+        a,
+        b,
+        distance,
+        comparison,
+        normalise=normalise,
+        nan=nan,
+        precision=precision,
+        undefined=undefined,
+    )
+    drawn = drawn_by(b, by, sides.stimulus_ids, a)
+    return cross_fit(
+        sides,
+        drawn,
+        comparison,
+        splits=splits,
+        resamples=resamples,
+        interval=interval,
+        seed=seed,
+        undefined=undefined,
+    )
+
+
+def cross_fit(
+    sides: Sides,
+    drawn: Together,
+    comparison: str,
+    *,
+    splits: int = SPLITS,
+    resamples: int = 1000,
+    interval: float | None = 0.95,
+    seed: int = 0,
+    undefined: str = "raise",
+) -> xr.Dataset:
+    """Do `cross_fitted_similarity` with RDMs that are made already.
+
+    Parameters
+    ----------
+    sides : Sides
+        From `read_sides`.
+    drawn : Together
+        From `drawn_by`.
+    comparison, splits, resamples, interval, seed, undefined
+        As in `cross_fitted_similarity`.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `cross_fitted_similarity`.
+
+    Raises
+    ------
+    InputError
+        If stimuli are too few to be split.
+    """
+    many = None if interval is None else resamples
+    found = fit_across(sides, drawn, comparison, splits=splits, resamples=many, seed=seed)
+    reasons = flat_regions(sides, np.where(found.defined, 0.0, np.nan)[:, None], undefined)
+    low, high = found.estimate * np.nan, found.estimate * np.nan
+    if interval is not None:
+        for k, (draws, point) in enumerate(zip(found.draws, found.estimate, strict=True)):
+            about = about_cross_fit(draws, point, splits)
+            low[k], high[k] = np.clip(percentile_interval(about, interval), -1.0, 1.0)
+    share = np.zeros((len(sides.names_b), len(sides.regions_a)))
+    share[:, [sides.regions_a.index(name) for name in sides.names_a]] = found.chosen
+    how = {"interval": interval, "resamples": resamples} if interval is not None else {}
+    return xr.Dataset(
+        {
+            "similarity": ("region", found.estimate),
+            "low": ("region", low),
+            "high": ("region", high),
+            "chosen": (("region", "layer"), share),
+        },
+        coords={
+            "region": np.array(sides.names_b, object),
+            "layer": np.array(sides.regions_a, object),
+        },
+        attrs={
+            **sides.attrs,
+            **how,
+            "method": f"layer chosen on one half of the stimuli, reported on the other, both "
+            f"ways, mean over {splits} splits",
+            "interval_over": interval_over(drawn.by),
+            "splits": splits,
+            "seed": seed,
+            "undefined": json.dumps(reasons),
+        },
+    )
