@@ -119,7 +119,7 @@ def assembly(
     for key, entry in coords.items():
         if isinstance(entry, tuple):
             coords[key] = (entry[0], as_column(key, entry[1], sizes[entry[0]]))
-    array = unfold(xr.DataArray(data, dims=tuple(dims), coords=coords, name=name))
+    array = unfold(xr.DataArray(data, dims=tuple(dims), coords=coords)).rename(name)
     array = array.transpose(*[dim for dim in DIMS if dim in array.dims])
     return check_assembly(array.assign_attrs({} if unit is None else {"unit": unit}))
 

@@ -208,9 +208,9 @@ def categories(responses: xr.DataArray, by: str) -> dict[Any, Any]:
     Examples
     --------
     >>> from neurosage.data.assembly import assembly
-    >>> a = assembly([[1.0], [2.0]], stimulus_id=["cat", "dog"], region="V4", furry=[True, False])
-    >>> categories(a, "furry")
-    {'cat': True, 'dog': False}
+    >>> a = assembly([[1.0], [2.0]], stimulus_id=["cat", "dog"], region="V4", fur=["red", "grey"])
+    >>> categories(a, "fur")
+    {'cat': 'red', 'dog': 'grey'}
     """
     bare = responses.isel(neuroid=[0])
     bare = average_repetitions(bare.copy(data=np.zeros(bare.shape)))

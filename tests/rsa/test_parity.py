@@ -104,6 +104,18 @@ def test_every_path_equals_the_oracle(comparison, path, distance, dtype):
         assert path == "auto" or found.path == path
 
 
+@pytest.mark.parametrize("path", ["factored", "pairwise"])
+@pytest.mark.parametrize("comparison", FACTORED)
+def test_single_precision_holds_for_many_pairs(comparison, path):
+    """float32 stays within 1e-6 of float64 over a million pairs: sums do not pile up rounding."""
+    sides = made(1500, (8,), (6,), offset=1e4)
+    found = []
+    for backend in (TorchBackend(path=path), TorchBackend(dtype="float64", path="factored")):
+        one, other = (backend.prepare(side, "euclidean", comparison) for side in sides)
+        found.append(backend.similarity(one, other, comparison).values)
+    np.testing.assert_allclose(*found, atol=1e-6)
+
+
 @pytest.mark.parametrize("comparison", RSATOOLBOX)
 def test_rdms_equal_the_oracle(comparison):
     """RDMs that are given are compared as rsatoolbox compares them, ties and all."""

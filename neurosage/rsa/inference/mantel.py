@@ -16,7 +16,7 @@ from neurosage.rsa.inference.unit_squares import check_dot, unit_square
 from neurosage.rsa.patterns import Source
 from neurosage.rsa.resampling import check_sampling, check_whole
 
-MOVED = 1 << 19  # numbers looked up at a time: 2 to 4 MB, what a core's cache holds
+MOVED = 1 << 22  # numbers looked up at a time, 16 MB: threads of a busy machine seldom wait
 LAYERS_BYTES = 512 << 20  # of layers permuted together
 EXACT_STIMULI = 300  # up to which sums are float64: only with few stimuli do draws tie
 TIE = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-6}

@@ -100,10 +100,11 @@ def compare_models(
 
     Notes
     -----
-    The best of more layers is luckier. With 20 equally good layers each, ``best`` is careful: p
-    is below .05 in fewer than 1 of 100 pairs of equal models. With 20 against 1 it is in more
-    than half of them (60 or 300 stimuli): where numbers of layers differ, which attribute
-    ``warnings`` says and is logged, take ``cross-fitted``.
+    The best of more layers is luckier. In simulations of equally good models (60 stimuli), p of
+    ``best`` is below .05 in none of 300 with 20 unrelated layers each (careful: its power is
+    less for it), but in 55 of 100 with 20 layers against 1, and 13 of 100 where the layers
+    share most of their noise. ``cross-fitted`` gives 1 to 3 of 100 in all of these. Where
+    numbers of layers differ, which attribute ``warnings`` says and is logged, take that.
 
     Examples
     --------

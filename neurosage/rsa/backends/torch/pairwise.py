@@ -23,6 +23,8 @@ from neurosage.rsa.backends.torch.ties import merge_rounded
 
 # Tiles of at most this many regions of one side are held at once.
 GROUP = 16
+# As many products are added up in the points' own precision.
+CHUNK = 1 << 12
 # What ranked RDMs of one side may take beside each other.
 HELD_BYTES = 2 << 30
 # The distances of one region, their bits, order, ranks and the copies made on the way.
@@ -90,11 +92,17 @@ def _over_tiles(
         for points, how, part in zip(chain(*sides), chain(*made), chain(*memory), strict=True):
             tile = tiles.centred_tile(points.x, how, rows, columns, part)
         flat = [part[:, : tile.numel()] for part in memory]
-        sums += weight * (flat[0] @ flat[1].T).double()
+        sums += weight * _dots(flat[0], flat[1])
         for k, part in enumerate(flat):
             own[k] += weight * torch.linalg.vector_norm(part, dim=1, dtype=torch.float64) ** 2
     lengths = [_lengths(total, side) for total, side in zip(own, sides, strict=True)]
     return np.asarray((sums / lengths[0][:, None] / lengths[1]).cpu())
+
+
+def _dots(flat_a: Tensor, flat_b: Tensor) -> Tensor:
+    """Return the dots of rows, added up in float64: a million float32 terms lose four digits."""
+    chunks = zip(torch.split(flat_a, CHUNK, 1), torch.split(flat_b, CHUNK, 1), strict=True)
+    return torch.stack([a @ b.T for a, b in chunks]).sum(0, dtype=torch.float64)
 
 
 def _lengths(own: Tensor, side: Sequence[Points]) -> Tensor:

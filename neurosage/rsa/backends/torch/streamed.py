@@ -209,10 +209,12 @@ def _sweep(running: Sequence[Running], side: Side | None) -> None:
 
 def _provisional(region: Region) -> tuple[Tensor, float]:
     """Return the centre of a sample, and its mean squared distance from it."""
-    size = min(SAMPLE, region.n)
-    starts = [0] if region.is_shared else np.linspace(0, region.n - size // SLICES, SLICES)
-    length = size if region.is_shared else max(1, size // SLICES)
-    spans = [(int(start), min(int(start) + length, region.n)) for start in starts]
+    if region.is_shared:  # the first block, which is then read already
+        spans = [(0, min(region.block_rows, region.n))]
+    else:
+        length = max(1, min(SAMPLE, region.n) // SLICES)
+        starts = np.linspace(0, region.n - length, SLICES).astype(int).tolist()
+        spans = [(start, start + length) for start in starts]
     rows = torch.cat([chunk.clone() for span in spans for *_, chunk in region.chunks(*span)])
     centre = rows.mean(0)
     about = float((rows - centre).square_().sum(1).mean())
