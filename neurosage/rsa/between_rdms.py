@@ -17,6 +17,7 @@ from neurosage.rsa.noise_precision import Precision
 from neurosage.rsa.own_distances import side_distance, side_precision
 from neurosage.rsa.patterns import Source
 from neurosage.rsa.rdm import condensed_rdms, rdms, usable_rdms
+from neurosage.rsa.ties import RANKED, merged, rounding_of
 
 
 def holds_rdms_only(source: Any) -> bool:
@@ -110,7 +111,8 @@ def compare_rdms(
     Returns
     -------
     tuple of (array of float64, shape (regions of a, regions of b); dict)
-        Similarities, and what was left out.
+        Similarities, by ranks with distances tied that differ by no more than rounding (see
+        `neurosage.rsa.ties`); and what was left out.
 
     Raises
     ------
@@ -119,10 +121,16 @@ def compare_rdms(
     """
     rows_a, rows_b, dropped = shared_rows(given_a, given_b)
     check_stimulus_count(len(rows_a))
-    values = backend.compare(
-        condensed_rdms(given_a, rows_a), condensed_rdms(given_b, rows_b), comparison
-    )
-    return values, dropped
+    pairs = [_comparable(given_a, rows_a, comparison), _comparable(given_b, rows_b, comparison)]
+    return backend.compare(pairs[0], pairs[1], comparison), dropped
+
+
+def _comparable(given: xr.DataArray, rows: Any, comparison: str) -> Floats:
+    pairs = condensed_rdms(given, rows)
+    if comparison not in RANKED:
+        return pairs
+    rounding = rounding_of(given)
+    return np.stack([merged(each, rounding) for each in pairs])
 
 
 def shared_rows(a: xr.DataArray, b: xr.DataArray) -> tuple[Any, Any, dict[str, list[Any]]]:

@@ -98,7 +98,7 @@ def test_one_pass_equals_pairs(comparison, distance, dtype, request):
 def test_first_stimuli_of_another_kind(first, small_blocks, monkeypatch):
     """A sample that says nothing of the rest costs another pass, not the result."""
     a, b = two_sides(n=400)
-    starts = {"blank": 0.0, "far off": a[1][:60] + 1e7, "tiny": 1e-18 * a[1][:60], "one image": 7.5}
+    starts = {"blank": 0.0, "far off": a[1][:60] + 1e7, "tiny": 1e-25 * a[1][:60], "one image": 7.5}
     a[1][:60] = starts[first]
     pairs = TorchBackend(dtype="float64", path="pairwise")
     expected = compare(pairs, a, b, "euclidean", "pearson")

@@ -10,6 +10,7 @@ import numpy as np
 
 from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.patterns import Patterns
+from neurosage.rsa.ties import merged_square
 
 HELD_BYTES = 2 << 30  # of one side that is kept; what is more is made when asked for
 ROWS = 1024  # stimuli read at once
@@ -84,6 +85,57 @@ class Held(Sequence[Floats]):
         return self._values[k, start:stop, start:]
 
 
+class Tied(Sequence[Floats]):
+    """RDMs whose distances are equal where they differ by rounding alone, to be ranked.
+
+    Parameters
+    ----------
+    squares : Squares
+        RDMs.
+    rounding : float
+        Relative to the largest distance of each.
+
+    Examples
+    --------
+    >>> Tied(Held(np.array([[[0, 1, 1 + 1e-15], [1, 0, 2], [1 + 1e-15, 2, 0]]])), 1e-14)[0][0]
+    array([0., 1., 1.])
+    """
+
+    def __init__(self, squares: Squares, rounding: float) -> None:
+        self._squares, self._rounding = squares, rounding
+
+    @property
+    def n(self) -> int:
+        """The number of stimuli."""
+        return self._squares.n
+
+    def __len__(self) -> int:
+        return len(self._squares)
+
+    def __getitem__(self, k: Any) -> Any:
+        if isinstance(k, slice):
+            return [self[j] for j in range(len(self))[k]]
+        return merged_square(self._squares[k], self._rounding)
+
+    def tile(self, k: int, start: int, stop: int) -> Any:
+        """Return rows `start` to `stop` of one RDM from column `start` on."""
+        return self[k][start:stop, start:]
+
+    def held_if_small(self) -> Squares:
+        """Return the same RDMs, in memory if they take little of it."""
+        return _held(self)
+
+
+def _held(squares: Any) -> Squares:
+    if 8 * len(squares) * squares.n**2 > HELD_BYTES:
+        kept: Squares = squares
+        return kept
+    values = np.empty((len(squares), squares.n, squares.n))
+    for k, square in enumerate(squares):
+        values[k] = square
+    return Held(values)
+
+
 @dataclass(frozen=True)
 class _Points:
     """Points whose squared distances are an RDM: ``D_ij = factor · ‖x_i - x_j‖²``."""
@@ -149,12 +201,7 @@ class Made(Sequence[Floats]):
 
     def held_if_small(self) -> Squares:
         """Return the same RDMs, in memory if they take little of it."""
-        if 8 * len(self) * self.n**2 > HELD_BYTES:
-            return self
-        values = np.empty((len(self), self.n, self.n))
-        for k, square in enumerate(self):
-            values[k] = square
-        return Held(values)
+        return _held(self)
 
 
 def _points(patterns: Any, distance: str, dtype: Any) -> _Points:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+import xarray as xr
 
 from neurosage.data.assembly import assembly
 from neurosage.errors import InputError
+from neurosage.rsa.inference.bootstrap import bootstrap_similarity
 from neurosage.rsa.inference.cross_fitted import cross_fitted_similarity
 from neurosage.rsa.inference.draws import Together, drawn_by
-from neurosage.rsa.inference.halving import about_cross_fit, both_halves, chosen_elsewhere
+from neurosage.rsa.inference.halving import (
+    about_cross_fit,
+    both_halves,
+    chosen_elsewhere,
+    halves_of_drawn,  # noqa
+)
 from neurosage.rsa.inference.resampled import similarities
 from neurosage.rsa.inference.sides import read_sides
+from neurosage.rsa.rdm import rdms
 from neurosage.rsa.similarity import similarity
 
 
@@ -48,17 +58,17 @@ def test_each_half_reports_what_the_other_chose():
             first, second = found[s, 0, :, region], found[s, 1, :, region]
             assert values[s, 0, region] == second[first.argmax()]
             assert values[s, 1, region] == first[second.argmax()]
-            assert chosen[s, 0, region] == first.argmax()
+            assert chosen[s, 0, :, region].tolist() == (first == first.max()).tolist()
 
 
 def test_layers_without_similarity_are_never_chosen():
-    """NaN loses to any number, and all NaN is NaN, chosen by none."""
+    """NaN in either half loses to any number, and all NaN is NaN, chosen by none."""
     found = np.array([[[[np.nan], [-0.9]], [[0.3], [-0.5]]]])
     values, chosen = chosen_elsewhere(found)
-    np.testing.assert_array_equal(values.ravel(), [-0.5, np.nan])
+    np.testing.assert_array_equal(values.ravel(), [-0.5, -0.9])
     values, chosen = chosen_elsewhere(np.full((1, 2, 3, 1), np.nan))
     assert np.isnan(values).all()
-    assert (chosen == -1).all()
+    assert not chosen.any()
 
 
 def test_one_layer_is_the_mean_over_halves():
@@ -159,3 +169,108 @@ def test_too_few_stimuli_are_refused():
     a = layers(np.random.default_rng(0).normal(size=(5, 4)), ["V4"])
     with pytest.raises(InputError, match="halves"):
         cross_fitted_similarity(a, a)
+
+
+def rdms_of(squares, names):
+    """Put squares into the form of given RDMs."""
+    ids = [f"s{k}" for k in range(len(squares[0]))]
+    return xr.DataArray(
+        np.stack(squares),
+        dims=("region", "stimulus_i", "stimulus_j"),
+        coords={
+            "region": names,
+            "stimulus_id_i": ("stimulus_i", ids),
+            "stimulus_id_j": ("stimulus_j", ids),
+        },
+    )
+
+
+def one_apart(n):
+    """Make an RDM in which all stimuli but one are equally far from each other."""
+    square = np.ones((n, n)) - np.eye(n)
+    square[0, 1:] = square[1:, 0] = np.linspace(2, 3, n - 1)
+    return square
+
+
+def test_a_layer_without_rdm_in_one_half_is_not_chosen_in_that_split():
+    """Beside one that varies everywhere it loses, and that is said; the result is no NaN."""
+    rng = np.random.default_rng(7)
+    brain = layers(rng.normal(size=(30, 6)), ["V4"])
+    good = rdms(brain).values[0]
+    model = rdms_of([one_apart(30), good], ["half", "good"])
+    found = cross_fitted_similarity(model, brain, resamples=40)
+    assert found.similarity.item() == pytest.approx(1)
+    assert found.low.item() == pytest.approx(1)
+    assert found.chosen.sel(layer="half").item() == 0
+    assert "'half' (20 of 20)" in found.attrs["warnings"]
+
+
+def test_nothing_to_choose_from_says_so():
+    """Where no layer varies in both halves of any split, NaN comes with its reason."""
+    brain = layers(np.random.default_rng(8).normal(size=(30, 6)), ["V4"])
+    found = cross_fitted_similarity(rdms_of([one_apart(30)], ["half"]), brain, resamples=40)
+    assert np.isnan(found.similarity.item())
+    assert "both halves" in json.loads(found.attrs["not_estimable"])["V4"]
+
+
+def test_a_flat_region_of_the_teacher_is_named():
+    """Refused, or NaN with its reason, as by the other functions; its neighbour has a value."""
+    model = layers(np.random.default_rng(9).normal(size=(30, 6)), ["l1"])
+    flat = np.ones((30, 30)) - np.eye(30)
+    teacher = rdms_of([rdms(model).values[0], flat], ["ok", "flat"])
+    for function in (cross_fitted_similarity, bootstrap_similarity):
+        with pytest.raises(InputError, match="do not vary"):
+            function(model, teacher, resamples=40)
+    found = cross_fitted_similarity(model, teacher, resamples=40, undefined="nan")
+    assert found.similarity.sel(region="ok").item() == pytest.approx(1)
+    assert np.isnan(found.low.sel(region="flat").item())
+    assert list(json.loads(found.attrs["not_estimable"])) == ["flat"]
+    assert "l1" in found.attrs["undefined"]
+
+
+def test_tied_layers_share_a_half():
+    """Equal layers are chosen equally often."""
+    rng = np.random.default_rng(10)
+    brain = layers(rng.normal(size=(30, 6)), ["V4"])
+    one = brain.values + rng.normal(size=brain.shape)
+    found = cross_fitted_similarity(
+        layers(np.hstack([one] * 3), ["l0", "l1", "l2"]), brain, interval=None
+    )
+    np.testing.assert_allclose(found.chosen, 1 / 3)
+
+
+@pytest.mark.parametrize(("n", "comparison"), [(14, "kendall"), (16, "cka_unbiased"), (12, "cka")])
+def test_only_what_is_drawn_is_split(n, comparison):
+    """Halves of a half-sample hold the fewest stimuli that the comparison needs."""
+    rng = np.random.default_rng(11)
+    brain = layers(rng.normal(size=(n, 6)), ["V4"])
+    model = layers(brain.values + rng.normal(size=brain.shape), ["l1"])
+    found = cross_fitted_similarity(model, brain, comparison=comparison, resamples=40)
+    assert found.low.item() < found.high.item()
+    assert json.loads(found.attrs["not_estimable"]) == {}
+
+
+@pytest.mark.parametrize(("n", "comparison"), [(6, "pearson"), (8, "cka"), (10, "kendall")])
+def test_an_interval_that_cannot_be_had_says_why(n, comparison):
+    """Of resamples split in two with too few stimuli; the similarity stands."""
+    rng = np.random.default_rng(12)
+    brain = layers(rng.normal(size=(n, 6)), ["V4"])
+    model = layers(brain.values + rng.normal(size=brain.shape), ["l1"])
+    found = cross_fitted_similarity(model, brain, comparison=comparison, resamples=40)
+    assert not np.isnan(found.similarity.item())
+    assert np.isnan(found.low.item())
+    assert "resamples" in json.loads(found.attrs["not_estimable"])["V4"]
+    without = cross_fitted_similarity(model, brain, comparison=comparison, interval=None)
+    assert json.loads(without.attrs["not_estimable"]) == {}
+
+
+def test_drawn_units_are_split_evenly_with_their_group():
+    """Each half has half of the groups drawn; copies of one are in one half."""
+    member = np.repeat(np.arange(20), 2)
+    weights = Together(member, "object").resamples(50, 0)
+    first = halves_of_drawn(weights, member, np.random.default_rng(0))
+    assert first.shape == (50, 2, 40)
+    assert (first[..., ::2] == first[..., 1::2]).all()
+    drawn = weights[:, None] > 0
+    sizes = (first & drawn).sum(-1) / 2, (~first & drawn).sum(-1) / 2
+    assert (np.abs(sizes[0] - sizes[1]) <= 1).all()

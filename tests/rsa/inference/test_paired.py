@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+import xarray as xr
 
 from neurosage.data.assembly import assembly
 from neurosage.errors import InputError
+from neurosage.rsa.inference.bootstrap import bootstrap_similarity
 from neurosage.rsa.inference.cross_fitted import cross_fitted_similarity
-from neurosage.rsa.inference.holm import holm
+from neurosage.rsa.inference.holm import holm, resamples_needed
 from neurosage.rsa.inference.paired import MEAN, compare_models, two_sided
 from neurosage.rsa.rdm import rdms
 from neurosage.rsa.resampling import multiplicities, weighted_similarity
@@ -170,3 +174,61 @@ def test_wrong_calls_are_refused():
     hole[3, 0] = np.nan
     with pytest.raises(InputError, match="59"):
         compare_models({**models, "x": hole}, teacher, nan="drop-stimulus")
+
+
+def test_names_that_read_alike_are_refused():
+    """1 and "1" would be one model; a region named as the mean over regions would be it."""
+    models, teacher = world(8, {"x": 1.0, "y": 1.0}, regions=("V4", MEAN))
+    with pytest.raises(InputError, match="'1'"):
+        compare_models({1: models["x"], "1": models["y"]}, teacher)
+    with pytest.raises(InputError, match=MEAN):
+        compare_models(models, teacher)
+
+
+def test_holm_that_cannot_find_anything_says_so():
+    """Where the smallest corrected p is above the level, with how many resamples are needed."""
+    assert resamples_needed(1, 0.05) == 39
+    assert resamples_needed(45, 0.05) == 1799
+    models, teacher = world(9, {"x": 0.5, "y": 2.0, "z": 4.0})
+    found = compare_models(models, teacher, resamples=99)
+    assert found.p_holm.min() == pytest.approx(3 * 2 / 100)
+    assert "119" in json.loads(found.attrs["warnings"])[0]
+    assert json.loads(compare_models(models, teacher, resamples=119).attrs["warnings"]) == []
+
+
+@pytest.mark.parametrize("choose", ["best", "cross-fitted"])
+def test_a_flat_region_is_named_and_not_counted(choose):
+    """Its differences and their mean are NaN with reasons; Holm counts those that were made."""
+    models, teacher = world(10, {"x": 0.7, "y": 2.0}, n=30)
+    made = rdms(teacher)
+    both = xr.concat([made, made * 0 + 1.0 - np.eye(30)], "region", coords="minimal")
+    both = both.assign_coords(region=["V4", "flat"])
+    with pytest.raises(InputError, match="do not vary"):
+        compare_models(models, both, choose=choose, resamples=40)
+    found = compare_models(models, both, choose=choose, resamples=40, undefined="nan")
+    assert not found.low.sel(region="V4").isnull().any()
+    assert found.low.sel(region=["flat", MEAN]).isnull().all()
+    reasons = json.loads(found.attrs["not_estimable"])
+    assert set(reasons) == {"x - y, flat", f"x - y, {MEAN}"}
+    assert found.attrs["correction"] == "Holm over 1 comparison"
+
+
+def test_few_stimuli_leave_no_interval_but_a_reason():
+    """Resamples of 7 stimuli have no halves to compare."""
+    models, teacher = world(11, {"x": 0.5, "y": 2.0}, n=7)
+    found = compare_models(models, teacher, choose="cross-fitted", resamples=60)
+    assert found.difference.notnull().all()
+    assert found.low.isnull().all()
+    assert "resamples" in json.loads(found.attrs["not_estimable"])["x - y, V4"]
+
+
+def test_method_is_what_is_drawn():
+    """Groups of stimuli where those are halved, as bootstrap_similarity says."""
+    models, teacher = world(12, {"x": 1.0, "y": 1.5}, n=30)
+    label = {"object": ("presentation", np.repeat(np.arange(10), 3))}
+    both = {name: each.assign_coords(**label) for name, each in models.items()}
+    how = {"comparison": "cka", "by": "object", "resamples": 20}
+    found = compare_models(both, teacher.assign_coords(**label), **how)
+    expected = bootstrap_similarity(both["x"], teacher.assign_coords(**label), **how)
+    assert found.attrs["method"] == f"paired {expected.attrs['method']}"
+    assert "groups of stimuli (object)" in found.attrs["method"]
