@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from neurosage.data.columns import as_column, count_in_order, place
+from neurosage.data.columns import as_column, count_in_order, place, types_of_ids
 from neurosage.data.unfolding import check_dims, check_names, unfold
 from neurosage.errors import InputError, unknown
 
@@ -280,6 +280,6 @@ def align(responses: xr.DataArray, stimulus_ids: Sequence[str]) -> xr.DataArray:
             f"stimuli do not match: {len(own)} with responses, {len(wanted)} wanted; "
             f"{len(missing)} have no responses (first: {list(missing[:3])}), "
             f"{len(extra)} are not wanted (first: {list(extra[:3])}). "
-            "Ids are matched exactly, never by position."
+            f"Ids are matched exactly, never by position{types_of_ids(list(missing), list(extra))}."
         )
     return responses.isel(presentation=own.get_indexer(wanted))

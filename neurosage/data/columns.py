@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -112,3 +113,30 @@ def place(key: str, value: Any, sizes: dict[str, int]) -> Any:
             f"{sizes}; give it as ('presentation', values) or ('neuroid', values)."
         )
     return fits[0], column
+
+
+def types_of_ids(first: Sequence[Any], second: Sequence[Any]) -> str:
+    """Say that ids do not match for their types, or nothing.
+
+    Parameters
+    ----------
+    first, second : sequence
+        Ids that the other side lacks.
+
+    Returns
+    -------
+    str
+        The end of a sentence.
+
+    Examples
+    --------
+    >>> types_of_ids(["1"], ["2"])
+    ''
+    """
+    texts = [{isinstance(name, str) for name in names} for names in (first, second)]
+    if sorted(texts, key=str) != [{False}, {True}]:
+        return ""
+    return (
+        ", and ids of one side are text and of the other numbers, which never match; "
+        "give both as text (whole numbers become text by themselves)"
+    )

@@ -20,6 +20,7 @@ from neurosage.models.recorder import (
     module_name,
     modules_to_hook,
 )
+from neurosage.rsa.resampling import check_whole
 
 logger = logging.getLogger(__name__)
 
@@ -67,14 +68,14 @@ def check_run(*, units: int, seed: int, batch_size: int, device: str | torch.dev
     Raises
     ------
     InputError
-        If a number is too small, or this machine has no such device.
+        If a number is too small or not whole, or this machine has no such device.
 
     Examples
     --------
     >>> check_run(units=1000, seed=0, batch_size=64, device=None)
     """
-    if units < 1 or batch_size < 1:
-        raise InputError(f"units and batch_size are at least 1, not {units} and {batch_size}.")
+    check_whole("units", units, 1)
+    check_whole("batch_size", batch_size, 1)
     check_seed(seed)
     check_device(device)
 

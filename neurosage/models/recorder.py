@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,7 +155,7 @@ def modules_to_hook(model: nn.Module, layers: Sequence[str] | None) -> dict[str,
     Raises
     ------
     InputError
-        If a layer is unknown; close matches are named.
+        If a layer is no text, or unknown; close matches are named.
 
     Examples
     --------
@@ -169,9 +169,13 @@ def modules_to_hook(model: nn.Module, layers: Sequence[str] | None) -> dict[str,
         return {name or ROOT: module for name, module in leaves.items()}
     if isinstance(layers, str):
         raise InputError(f"layers is a list of names, not one string; give [{layers!r}].")
+    if not isinstance(layers, Iterable):
+        raise InputError(f"layers is a list of names, not {layers!r}; give {[str(layers)]!r}.")
     if not layers:
         raise InputError("no layer is named; give layers, or None for all leaf modules.")
     for layer in layers:
+        if not isinstance(layer, str):
+            raise InputError(f"names of layers are text: {str(layer)!r}, not {layer!r}.")
         if module_name(layer) not in named:
             raise unknown("layer", layer, named, "A second call of a module is 'name:1'.")
     return {module_name(layer): named[module_name(layer)] for layer in layers}

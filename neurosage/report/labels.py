@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 DIGITS = re.compile(r"(\d+)")
@@ -80,3 +80,45 @@ def thinned(count: int, room: int) -> list[int]:
     """
     step = max(-(-(count - 1) // (room - 1)), 1)
     return [*range(0, count - 1 - step // 2, step), count - 1]
+
+
+def named_places(count: int, room: int, always: Iterable[int]) -> list[tuple[float, list[int]]]:
+    """Return where names stand when some must be told: those, and others as room is left.
+
+    Parameters
+    ----------
+    count : int
+        Places there are, at least 1.
+    room : int
+        Names there is room for, at least 2.
+    always : iterable of int
+        Places that must be named.
+
+    Returns
+    -------
+    list of (float, list of int)
+        In order: a position, and the places named there, a line each. Only such that must be
+        named share a position, where they would else stand upon one another.
+
+    Examples
+    --------
+    >>> named_places(61, 5, [14, 20])
+    [(0, [0]), (17.0, [14, 20]), (45, [45]), (60, [60])]
+    """
+    if room >= count:
+        return [(place, [place]) for place in range(count)]
+    gap = (count - 1) / (room - 1)
+    told: list[tuple[float, list[int]]] = []
+    for place in sorted(set(always)):
+        told.append((place, [place]))
+        while len(told) > 1 and told[-1][0] - told[-2][0] < _apart(gap, told[-1], told[-2]):
+            both = told[-2][1] + told[-1][1]
+            told[-2:] = [(sum(both) / len(both), both)]
+    others: list[tuple[float, list[int]]] = [(place, [place]) for place in thinned(count, room)]
+    free = [one for one in others
+            if all(abs(one[0] - each[0]) >= _apart(gap, one, each) for each in told)]  # fmt: skip
+    return sorted(told + free)
+
+
+def _apart(gap: float, *named: tuple[float, Sequence[int]]) -> float:
+    return gap * sum(len(places) for _, places in named) / 2

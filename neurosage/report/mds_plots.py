@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from neurosage.data.stimuli import StimulusSet
-from neurosage.data.teacher import RDM_DIMS, SUBJECT_DIMS
 from neurosage.errors import InputError
+from neurosage.report.drawable import Labels, as_groups, checked_rdms, is_mutual
 from neurosage.report.labels import in_order
-from neurosage.report.plane_plots import Labels, as_groups, frame_plane, look, name_groups, planes
+from neurosage.report.plane_plots import frame_plane, look, name_groups, planes
 from neurosage.report.plots import as_written
-from neurosage.report.region_plots import SECOND_ORDER, plot_regions
+from neurosage.report.region_plots import plot_regions
 from neurosage.report.scaling import classical_mds, turned_towards
 
 Images: TypeAlias = StimulusSet | Sequence[npt.NDArray[Any]] | None
@@ -45,8 +45,8 @@ def plot_mds(
         (:func:`neurosage.report.mutual.mutual_similarity`): a point a region or layer, each
         source's joined by a line in its order. Or squared distances, shape (n, n).
     labels : sequence, shape (n,), optional
-        Category of each point, shown by colour and marker; of layers and regions, their
-        source if omitted.
+        Category of each point in the RDMs' order, such as ``teacher.stimuli.table["label"]``,
+        shown by colour and marker; of layers and regions, their source if omitted.
     images : StimulusSet, or sequence of array of uint8, shape (height, width, 3), optional
         Drawn at the stimuli's places as far as they do not hide one another, framed in their
         category's colour; other stimuli stay dots.
@@ -54,7 +54,8 @@ def plot_mds(
     Returns
     -------
     matplotlib.figure.Figure
-        Axes are of equal scale; panels are turned and mirrored towards the first.
+        Axes are of equal scale; panels are turned and mirrored towards the first. It is no
+        figure of pyplot: write it by ``figure.savefig("mds.png")``.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def plot_mds(
     >>> figure.axes[0].get_title(loc="left")
     '100% of the variance, stress .00'
     """
-    if isinstance(rdms_or_matrix, xr.DataArray) and rdms_or_matrix.dims == SECOND_ORDER:
+    if is_mutual(rdms_or_matrix):
         return plot_regions(rdms_or_matrix, labels)
     squares, ids = _squares(rdms_or_matrix)
     number = len(next(iter(squares.values())))
@@ -91,15 +92,11 @@ def plot_mds(
 
 def _squares(value: Any) -> tuple[dict[str, Floats], list[str]]:
     """Squared distances by region, and the stimuli's ids where they are told."""
-    if not isinstance(value, xr.DataArray):
-        return {"": np.asarray(value, float)}, []
-    if value.dims not in (RDM_DIMS, SUBJECT_DIMS):
-        raise InputError(
-            f"dims of RDMs are {' × '.join(RDM_DIMS)}, of similarities "
-            f"{' × '.join(SECOND_ORDER)}, not {' × '.join(map(str, value.dims))}."
-        )
+    if isinstance(value, list | tuple | np.ndarray) and (square := _matrix(value)) is not None:
+        return {"": square}, []
+    value = checked_rdms(value, "plot_mds")
     own = value.mean("subject") if "subject" in value.dims else value
-    if not 0 < own.sizes["region"] <= MOST_PANELS:
+    if own.sizes["region"] > MOST_PANELS:
         raise InputError(
             f"RDMs of {own.sizes['region']} regions: a picture has 1 to {MOST_PANELS} panels; "
             "choose some (rdms.sel(region=[…])), or draw regions by their mutual similarity."
@@ -107,6 +104,14 @@ def _squares(value: Any) -> tuple[dict[str, Floats], list[str]]:
     names = [str(name) for name in own["region"].values]
     ids = [str(k) for k in own["stimulus_id_i"].values] if "stimulus_id_i" in own.coords else []
     return {name: own.values[place] for place, name in enumerate(names)}, ids
+
+
+def _matrix(value: Any) -> Floats | None:
+    """Numbers, or None where there are others too, or rows of different lengths."""
+    try:
+        return np.asarray(value, float)
+    except (TypeError, ValueError):
+        return None
 
 
 def _pictures(images: Images, ids: list[str], number: int) -> list[npt.NDArray[Any]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +10,14 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurosage.errors import InputError
 from neurosage.report.labels import cut, in_order
 from neurosage.report.plots import BLUE, GREEN, INK, MUTED, ORANGE
 from neurosage.report.scaling import Scaled
 
-Labels: TypeAlias = Sequence[Any] | npt.NDArray[Any] | None
-# Okabe and Ito's, told apart by all; where they are used up, the marker changes.
-COLOURS = (BLUE, ORANGE, GREEN, "#cc79a7", "#56b4e9", "#e69f00", INK)
-MARKERS = ("o", "s", "^", "D", "v", "P")
+# Okabe and Ito's, told apart by all, and three of Tol's.
+COLOURS = (BLUE, ORANGE, GREEN, "#cc79a7", "#56b4e9", "#e69f00", INK, "#882255", "#999933",
+           "#8a98a5")  # fmt: skip
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # of no common factor with the colours
 COLUMNS, PANEL, ALONE = 2, 4.4, 6.2  # panels side by side; inches of one, and of one alone
 MOST_NAMES = 21  # in a legend
 
@@ -76,33 +74,14 @@ def frame_plane(axis: Axes, points: npt.NDArray[np.float64], found: Scaled, name
 
 
 def look(place: int) -> tuple[str, str]:
-    """Return the colour and the marker of the k-th group; 42 differ.
+    """Return the colour and the marker of the k-th group; 70 differ, neighbours in both.
 
     Examples
     --------
-    >>> look(0), look(7)
-    (('#0072b2', 'o'), ('#0072b2', 's'))
+    >>> look(0), look(1), look(10)
+    (('#0072b2', 'o'), ('#d55e00', 's'), ('#0072b2', 'D'))
     """
-    return COLOURS[place % len(COLOURS)], MARKERS[place // len(COLOURS) % len(MARKERS)]
-
-
-def as_groups(labels: Labels, number: int) -> npt.NDArray[Any]:
-    """Return labels as text, one for each point; empty where there are none.
-
-    Raises
-    ------
-    InputError
-        If they are of another number.
-
-    Examples
-    --------
-    >>> as_groups([1, 2], 2).tolist(), as_groups(None, 1).tolist()
-    (['1', '2'], [''])
-    """
-    names = [""] * number if labels is None else [str(label) for label in labels]
-    if len(names) != number:
-        raise InputError(f"there are {len(names)} labels for {number} points; give one for each.")
-    return np.array(names, object)
+    return COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
 
 
 def name_groups(figure: Figure, marks: Mapping[str, Artist]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from neurosage.report.drawable import Labels, as_groups, checked_rdms
 from neurosage.report.labels import cut, in_order
 from neurosage.report.plots import as_written
 from neurosage.report.recording_plots import INK
@@ -24,7 +24,6 @@ NAME, ROOM = 8, 230  # points of a name's height, and of an axis
 COLUMNS = 2  # large ones side by side
 SMALL_ROWS = 2  # of subjects' RDMs beside a large one
 MOST_SUBJECTS = 8  # drawn
-Labels = Sequence[Any] | npt.NDArray[Any] | None
 
 
 def plot_rdms(rdms: xr.DataArray, labels: Labels = None) -> Figure:
@@ -39,12 +38,19 @@ def plot_rdms(rdms: xr.DataArray, labels: Labels = None) -> Figure:
         Dims ``region × stimulus_i × stimulus_j``, with or without ``subject`` before them:
         then the mean of subjects, and each of the first eight small beside it.
     labels : sequence, shape (stimulus,), optional
-        Each stimulus' category; the order of the RDMs is kept without.
+        Each stimulus' category in the RDMs' order, such as ``teacher.stimuli.table["label"]``;
+        the order of the RDMs is kept without.
 
     Returns
     -------
     matplotlib.figure.Figure
-        A panel per region, with subjects' beside it, and one bar of colours.
+        A panel per region, with subjects' beside it, and one bar of colours. It is no figure
+        of pyplot: write it by ``figure.savefig("rdms.png")``.
+
+    Raises
+    ------
+    InputError
+        If these are no RDMs, or labels are of another number than stimuli.
 
     Examples
     --------
@@ -54,9 +60,10 @@ def plot_rdms(rdms: xr.DataArray, labels: Labels = None) -> Figure:
     >>> [axis.get_title(loc="left") for axis in figure.axes][:1]
     ['V4']
     """
+    rdms = checked_rdms(rdms, "plot_rdms")
+    names = None if labels is None else as_groups(labels, rdms.sizes["stimulus_i"], "stimuli")
     own = rdms.mean("subject") if "subject" in rdms.dims else rdms
     subjects = rdms.isel(subject=slice(MOST_SUBJECTS)) if "subject" in rdms.dims else None
-    names = None if labels is None else np.asarray([str(label) for label in labels], object)
     regions = [str(name) for name in rdms["region"].values]
     figure, axes = _layout(regions, 0 if subjects is None else subjects.sizes["subject"])
     for place, region in enumerate(regions):

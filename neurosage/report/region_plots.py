@@ -11,21 +11,12 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurosage.errors import InputError
+from neurosage.report.drawable import Labels, as_groups, checked_mutual
 from neurosage.report.labels import cut_path, thinned
-from neurosage.report.plane_plots import (
-    MARKERS,
-    Labels,
-    as_groups,
-    frame_plane,
-    look,
-    name_groups,
-    planes,
-)
+from neurosage.report.plane_plots import frame_plane, look, name_groups, planes
 from neurosage.report.plots import as_written
 from neurosage.report.scaling import as_squares, classical_mds
 
-SECOND_ORDER = ("region_a", "region_b")
 NAMED = 12  # along a source's line
 PLACES = ((1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1))  # of a name about its point
 LETTER, LINE, GAP = 0.068, 0.14, 0.07  # inches
@@ -49,30 +40,28 @@ def plot_regions(similarity: xr.DataArray, labels: Labels = None) -> Figure:
     -------
     matplotlib.figure.Figure
         One panel. Of many layers some are named: the first, the last and evenly between, as
-        far as names do not hide one another.
+        far as names do not hide one another. It is no figure of pyplot: write it by
+        ``figure.savefig("regions.png")``.
 
     Raises
     ------
     InputError
-        If the names of the two dims differ, labels are of another number, a similarity is NaN.
+        If these are no such similarities, the names of the two dims differ, labels are of
+        another number, a similarity is NaN.
 
     Examples
     --------
     >>> names = ["V4", "IT", "layer1"]
-    >>> s = xr.DataArray([[1, 0.2, 0.4], [0.2, 1, 0.1], [0.4, 0.1, 1]], dims=SECOND_ORDER,
-    ...                  coords=dict.fromkeys(SECOND_ORDER, names))
+    >>> s = xr.DataArray([[1, 0.2, 0.4], [0.2, 1, 0.1], [0.4, 0.1, 1]],
+    ...                  {"region_a": names, "region_b": names}, ("region_a", "region_b"))
     >>> [text.get_text() for text in plot_regions(s).axes[0].texts]
     ['V4', 'IT', 'layer1']
     """
+    similarity = checked_mutual(similarity, "plot_regions")
     names = [str(name) for name in similarity["region_a"].values]
-    if names != [str(name) for name in similarity["region_b"].values]:
-        raise InputError(
-            "a map of regions needs their similarities with one another, the same names on both "
-            "dims: neurosage.report.mutual.mutual_similarity gives them."
-        )
     if labels is None and "source_a" in similarity.coords:
         labels = similarity["source_a"].values
-    groups = as_groups(labels, len(names))
+    groups = as_groups(labels, len(names), "regions and layers")
     found = classical_mds(as_squares(similarity.values))
     figure, (axis,), size = planes(1)
     frame_plane(axis, found.points, found)
@@ -91,7 +80,7 @@ def plot_regions(similarity: xr.DataArray, labels: Labels = None) -> Figure:
 
 
 def _draw(axis: Axes, points: npt.NDArray[np.float64], place: int) -> Artist:
-    colour, marker = look(place)[0], MARKERS[place % len(MARKERS)]
+    colour, marker = look(place)
     x, y = points.T
     axis.plot(x, y, color=colour, lw=1.1, alpha=0.5, zorder=1)
     area = 60 if len(points) < NAMED else 24

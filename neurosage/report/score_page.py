@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from neurosage.report.drawable import checked_score
 from neurosage.report.page import (
     figure_html,
     paragraph,
@@ -41,6 +42,11 @@ def write_score_page(score: Score, path: str | Path) -> Path:
     pathlib.Path
         The file, which holds its pictures.
 
+    Raises
+    ------
+    InputError
+        If it is no score.
+
     Examples
     --------
     >>> import tempfile
@@ -50,6 +56,7 @@ def write_score_page(score: Score, path: str | Path) -> Path:
     ...     "Most similar layer" in write_score_page(made, f"{folder}/score.html").read_text()
     True
     """
+    score = checked_score(score, "write_score_page")
     made = score.data.attrs
     title = f"{made.get('model', 'a network')} against {made.get('teacher', 'a teacher')}"
     sections = [
@@ -153,6 +160,10 @@ def _layers(score: Score) -> str:
 
 def _provenance(data: xr.Dataset) -> str:
     facts = {str(key): str(value) for key, value in data.attrs.items() if str(value) not in EMPTY}
+    if wording := facts.pop("ceiling_wording", ""):
+        known = [kind for name, kind in ceiling_kinds(data).items() if _known(data, name)]
+        kinds = " and ".join(dict.fromkeys(kind.split(",")[0] for kind in known))
+        facts |= {"ceiling_wording": wording.replace("{kind}", kinds)} if kinds else {}
     table = pd.DataFrame({"what": list(facts), "value": list(facts.values())})
     return section("How it was made", table_html(table, wrap=True))
 

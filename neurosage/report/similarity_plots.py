@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +14,16 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from neurosage.report.labels import cut, cut_path, thinned
+from neurosage.report.drawable import checked_score
+from neurosage.report.labels import cut, cut_path, named_places
 from neurosage.report.plots import INK, MUTED, ORANGE, as_written
 from neurosage.scoring.showing import ceiling_kinds
 
 if TYPE_CHECKING:
     from neurosage.scoring.result import Score
 
-ROW, TALLEST = 0.19, 11.4  # inches of a layer's row, and of all rows at most
+ROW, TALL, TALLEST = 0.19, 8.6, 11.4  # inches of a row; of all; and where each is to be named
+LOW = 1.6  # inches of a matrix too low for a bar of colours beside it
 NAMED = 0.15  # inches that a layer's name needs
 WIDE, NARROW, CROWDED = 1.0, 0.42, 10  # inches of a region's column, beyond so many regions
 BELOW = 0.36  # inches of a row below the matrix
@@ -41,7 +44,14 @@ def plot_similarity(score: Score) -> Figure:
     -------
     matplotlib.figure.Figure
         Colours run from 0 (or the least, where that is below) to the greatest similarity;
-        hatched is undefined. Of more than 76 layers, evenly chosen names and no numbers.
+        hatched is undefined. Of more than 76 layers, the names of the best and of others
+        evenly chosen, and no numbers. It is no figure of pyplot: write it by
+        ``figure.savefig("score.png")``.
+
+    Raises
+    ------
+    InputError
+        If it is no score.
 
     Examples
     --------
@@ -49,28 +59,32 @@ def plot_similarity(score: Score) -> Figure:
     >>> len(plot_similarity(score("pixels", "simulated-macaque", interval=None)).axes)
     3
     """
+    score = checked_score(score, "plot_similarity")
     data = score.data
     values = score.similarity.transpose("layer", "region").values
     layers, regions = values.shape
-    row, column = min(ROW, TALLEST / layers), WIDE if regions <= CROWDED else NARROW
+    row = min(ROW, max(TALL / layers, NAMED), TALLEST / layers)
+    column = WIDE if regions <= CROWDED else NARROW
     below = _below(data)
     heights = [max(row * layers, 0.3), BELOW * max(len(below), 1)]
     names = [cut_path(str(name)) for name in data["layer"].values]
     titles = [title for title, *_ in below]
     margin = 0.07 * max(map(len, [*names, *titles])) + 0.3
-    size = (max(column * regions + margin + 1.1, 3.6), sum(heights) + 1.0)
+    low = heights[0] < LOW
+    size = (max(column * regions + margin + 1.1, 3.6), sum(heights) + (1.7 if low else 1.0))
     figure = Figure(figsize=size, layout="constrained")
     matrix, table = figure.subplots(2, 1, height_ratios=heights, sharex=True)
     known = [*values[np.isfinite(values)], 0.0]
     scale = Normalize(float(min(known)), float(max(known)) or 1e-9)
     _matrix(matrix, values, scale, numbers=row >= NAMED and column == WIDE)
-    _name_rows(matrix, names, row)
+    _name_rows(matrix, names, row, _best(values))
     shown = [cut(str(name), 16) for name in data["region"].values]
     matrix.set_xticks(range(regions), shown, fontsize=10, rotation=90 if column == NARROW else 0)
     matrix.xaxis.tick_top()
     matrix.tick_params(labeltop=True)  # which shared axes have turned off
     _table(table, below, regions, intervals=column == WIDE)
-    _bar(figure, matrix, scale, str(data.attrs.get("comparison", "similarity")))
+    comparison = str(data.attrs.get("comparison", ""))
+    _bar(figure, [matrix, table] if low else [matrix], scale, comparison)
     words = f"Framed: the best of {layers} layers." if layers > 1 else "One layer."
     words += "\nCeilings are estimates, not bounds." if ceiling_kinds(data) else ""
     figure.supxlabel(words, fontsize=8.5, color=INK)
@@ -105,20 +119,29 @@ def _matrix(axis: Axes, values: npt.NDArray[Any], scale: Normalize, *, numbers: 
             text = f"{values[j, i]:.3f}"
             axis.text(i, j, text, ha="center", va="center", fontsize=8,
                       color="white" if dark else "black")  # fmt: skip
-    for i in range(values.shape[1]):
-        if not np.isnan(values[:, i]).all():
-            best = int(np.nanargmax(values[:, i]))
-            axis.add_patch(_cell(i, best, edgecolor=ORANGE, lw=2.4, zorder=3, clip_on=False))
+    for i, best in _best(values).items():
+        axis.add_patch(_cell(i, best, edgecolor=ORANGE, lw=2.4, zorder=3, clip_on=False))
+
+
+def _best(values: npt.NDArray[Any]) -> dict[int, int]:
+    """The row of the greatest similarity, by column; none where all are undefined."""
+    known = np.flatnonzero(~np.isnan(values).all(axis=0))
+    return {int(i): int(np.nanargmax(values[:, i])) for i in known}
 
 
 def _cell(column: int, row: int, **look: Any) -> Rectangle:
     return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, **look)
 
 
-def _name_rows(axis: Axes, names: list[str], row: float) -> None:
+def _name_rows(axis: Axes, names: list[str], row: float, best: Mapping[int, int]) -> None:
     room = max(int(row * len(names) / NAMED), 2)
-    places = thinned(len(names), room)
-    axis.set_yticks(places, [names[k] for k in places], fontsize=8)
+    if row >= NAMED:
+        room = len(names)
+    places = named_places(len(names), room, best.values())
+    told = ["\n".join(names[k] for k in members) for _, members in places]
+    axis.set_yticks([at for at, _ in places], told, fontsize=8)
+    for label, (_, members) in zip(axis.get_yticklabels(), places, strict=True):
+        label.set_fontweight("bold" if set(members) & set(best.values()) else "normal")
 
 
 def _table(
@@ -149,11 +172,16 @@ def _table(
                           fontsize=7, color=INK)  # fmt: skip
 
 
-def _bar(figure: Figure, axis: Axes, scale: Normalize, comparison: str) -> None:
+def _bar(figure: Figure, axes: list[Axes], scale: Normalize, comparison: str) -> None:
+    """Beside the matrix; below all, where that is too low for the bar's words."""
     from matplotlib.cm import ScalarMappable
 
     shades = ScalarMappable(scale, "cividis")
-    bar = figure.colorbar(shades, ax=axis, pad=0.03, aspect=25, fraction=0.06)
-    bar.set_label(f"similarity ({comparison})", fontsize=9, color=INK)
+    if len(axes) > 1:
+        bar = figure.colorbar(shades, ax=axes, location="bottom", aspect=25, shrink=0.9, pad=0.04)
+    else:
+        bar = figure.colorbar(shades, ax=axes, pad=0.03, aspect=25, fraction=0.06)
+    words = f"similarity ({comparison})" if comparison else "similarity"
+    bar.set_label(words, fontsize=9, color=INK)
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=INK, labelsize=8, length=3)

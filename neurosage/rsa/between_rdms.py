@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from neurosage.data.columns import types_of_ids
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Backend, Floats, check_stimulus_count
 from neurosage.rsa.given import check_asked, given_rdms
@@ -120,7 +121,7 @@ def compare_rdms(
         If they are not of the same stimuli.
     """
     rows_a, rows_b, dropped = shared_rows(given_a, given_b)
-    check_stimulus_count(len(rows_a))
+    check_stimulus_count(len(rows_a), comparison)
     pairs = [_comparable(given_a, rows_a, comparison), _comparable(given_b, rows_b, comparison)]
     return backend.compare(pairs[0], pairs[1], comparison), dropped
 
@@ -160,7 +161,8 @@ def shared_rows(a: xr.DataArray, b: xr.DataArray) -> tuple[Any, Any, dict[str, l
         raise InputError(
             f"the RDMs are not of the same stimuli: {len(ids_a)} on one side, {len(ids_b)} on the "
             f"other; {len(only_a)} only in a (first: {only_a[:3]}), {len(only_b)} only in b "
-            f"(first: {only_b[:3]}). Ids are matched exactly, never by position."
+            f"(first: {only_b[:3]}). Ids are matched exactly, never by position"
+            f"{types_of_ids(only_a, only_b)}."
         )
     rows_b = np.flatnonzero(ids_b.isin(ids_a))
     rows_a = ids_a.get_indexer(ids_b[rows_b])

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from neurosage.data.average import average_repetitions
 from neurosage.errors import InputError
+from neurosage.rsa.arguments import check_by
 from neurosage.rsa.backends.base import Floats, check_memory
+from neurosage.rsa.categories import categories, labelled
 from neurosage.rsa.missing import first_names
 from neurosage.rsa.noise_precision import Precision, own_precision, precision_root
 from neurosage.rsa.patterns import Patterns, Source, responses_of
@@ -78,6 +79,7 @@ def crossnobis_squares(
     array([[0., 8.],
            [8., 0.]])
     """
+    check_by(by)
     precision = own_precision(DISTANCE, precision)
     repeated, found = repeated_presentations(source, normalise, nan)
     patterns = repeated.patterns
@@ -145,10 +147,7 @@ def repeated_presentations(
 
 def _categories(repeated: Repeated, source: Source, by: str) -> tuple[Any, Floats]:
     """Return the categories, and the matrix that averages stimuli within them."""
-    averaged = average_repetitions(responses_of(source))
-    if by not in averaged.coords:
-        average_repetitions(averaged, by)  # refuses, with the choices
-    of = dict(zip(averaged["stimulus_id"].values, averaged[by].values, strict=True))
+    of = categories(labelled(source, responses_of(source), by), by, source)
     labels = np.array([of[name] for name in repeated.patterns.stimulus_ids], object)
     names = np.array(list(dict.fromkeys(labels)), object)
     member = (names[:, None] == labels[None]).astype(np.float64)
@@ -238,7 +237,8 @@ def _of_folds(found: Presentations, values: Floats, sums: Floats) -> Floats:
     order = np.lexsort((found.fold, stimulus))
     if _each_once(found.fold[order], counts):
         # Σ_f F_f F_fᵀ in one product: the folds of a stimulus side by side.
-        wide = values[order].reshape(n, -1)
+        in_order = (order[1:] > order[:-1]).all()
+        wide = (values if in_order else values[order]).reshape(n, -1)
         return np.asarray((moments - wide @ wide.T) / (counts[0] * (counts[0] - 1)))
     pairs = np.outer(counts, counts).astype(np.float64)
     for label in np.unique(found.fold):

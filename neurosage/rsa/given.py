@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import xarray as xr
 
 from neurosage.data.teacher import RDM_DIMS, SUBJECT_DIMS, Teacher
 from neurosage.errors import InputError, unknown
+from neurosage.rsa.arguments import check_by
 from neurosage.rsa.noise_precision import PRECISIONS, Precision, precision_name
 from neurosage.rsa.normalise import check_method
 from neurosage.rsa.own_distances import WITHOUT_REPETITIONS
@@ -99,7 +101,13 @@ def one_a_side(normalise: object) -> tuple[str | None, str | None]:
     >>> one_a_side((None, "zscore"))
     (None, 'zscore')
     """
-    if isinstance(normalise, str) or not isinstance(normalise, Sequence) or len(normalise) != 2:
+    if isinstance(normalise, str):
+        pair = normalise, normalise
+        raise InputError(
+            f"normalise is of both sides here: a pair such as normalise={pair!r}, not "
+            f"{normalise!r}."
+        )
+    if not isinstance(normalise, Sequence) or len(normalise) != 2:
         raise InputError(
             f"normalise has one entry a side, such as ('none', 'zscore'), not {normalise!r}."
         )
@@ -133,6 +141,7 @@ def stored(
         If something is asked for that only responses could give, or the RDMs break their
         contract.
     """
+    check_by(by)
     given, holder = given_rdms(source)
     if given is None:
         return None
@@ -200,7 +209,7 @@ def check_rdms(value: xr.DataArray) -> xr.DataArray:
     Raises
     ------
     InputError
-        If dims or ids are wrong, the RDMs are not symmetric or hold NaN.
+        If dims or ids are wrong, regions are not unique, or the RDMs not symmetric or with NaN.
     """
     if not is_rdms(value):
         raise InputError(
@@ -214,6 +223,12 @@ def check_rdms(value: xr.DataArray) -> xr.DataArray:
         raise InputError("rows and columns of the RDMs must be the same stimuli in one order.")
     if len(set(rows)) != len(rows):
         raise InputError("the RDMs' stimuli must be unique.")
+    names = [str(name) for name in value["region"].values]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise InputError(
+            f"the RDMs' regions must be unique, but {twice[0]!r} is the name of "
+            f"{names.count(twice[0])}; rename them with assign_coords(region=[...])."
+        )
     regions = value.transpose("region", ...).values
     for name, square in zip(value["region"].values, regions, strict=True):
         if not np.allclose(square, square.swapaxes(-1, -2)):

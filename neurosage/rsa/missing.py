@@ -12,6 +12,9 @@ import xarray as xr
 from neurosage.errors import InputError, unknown
 
 NAN_POLICIES = ("raise", "drop-stimulus", "drop-neuroid", "pairwise")
+INFINITE = (
+    "they are not missing, so no nan=… is for them: set them to NaN, or leave out with select"
+)
 
 
 def check_policy(nan: str) -> None:
@@ -91,11 +94,13 @@ def why_not_finite(rows: Any, neuroids: Any, *, missing: bool) -> str:
 (first: ['cat'])"
     """
     (stimuli, bad), (ids, lacking) = rows, neuroids
+    instead = (
+        "nan='drop-stimulus' or 'drop-neuroid' leaves the missing out" if missing else INFINITE
+    )
     return (
         f"responses are {'missing (NaN)' if missing else 'infinite'} for {bad.sum()} of {len(bad)} "
         f"stimuli (first: {first_names(stimuli[bad])}) and {lacking.sum()} of {len(lacking)} "
-        f"neuroids (first: {first_names(ids[lacking])}); nan='drop-stimulus' or 'drop-neuroid' "
-        "leaves the missing out."
+        f"neuroids (first: {first_names(ids[lacking])}); {instead}."
     )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from neurosage.data.assembly import region_names
 from neurosage.data.teacher import Teacher
-from neurosage.errors import unknown
+from neurosage.errors import InputError, unknown
+from neurosage.rsa.arguments import check_recording
 from neurosage.rsa.backends.base import Backend
 from neurosage.rsa.noise_precision import MAHALANOBIS, Precision
 from neurosage.rsa.patterns import Source
@@ -41,7 +42,7 @@ def check_distance(backend: Backend, distance: str) -> None:
     """
     made = (*RDM_DISTANCES, *(k for k, v in WHITENED.items() if v in backend.distances))
     if distance not in (*backend.distances, *made):
-        hint = f"(These are what backend {backend.name!r} offers, and {', '.join(made)}.)"
+        hint = f"(Those of backend {backend.name!r} among them.)"
         raise unknown("distance", distance, (*backend.distances, *made), hint)
 
 
@@ -84,6 +85,7 @@ def side_distance(source: Source, distance: str, precision: Precision = None) ->
     >>> side_distance(a, "crossnobis"), side_distance(a, "cosine")
     ('euclidean', 'cosine')
     """
+    check_recording(source)
     if distance not in WITHOUT_REPETITIONS:
         return distance
     plain = WITHOUT_REPETITIONS[distance]
@@ -96,6 +98,44 @@ def side_distance(source: Source, distance: str, precision: Precision = None) ->
         return distance
     ids = held["stimulus_id"].values
     return distance if len(set(ids)) < len(ids) else plain
+
+
+def check_order(a: Source, b: Source, distance: str, precision: Precision = None) -> None:
+    """Refuse sides that look swapped: only the first may be without repetitions.
+
+    Parameters
+    ----------
+    a, b : Teacher or xarray.DataArray
+        Both sides of a comparison.
+    distance : str
+        Asked for.
+    precision : str, mapping or None
+        As in `rdms`.
+
+    Raises
+    ------
+    InputError
+        If `b` lacks the repetitions that `a` has.
+
+    Examples
+    --------
+    >>> from neurosage.data.assembly import assembly
+    >>> a = assembly([[1.0], [3.0]], stimulus_id=["a", "b"], region="layer1")
+    >>> check_order(a, a, "crossnobis")
+    """
+    check_recording(a, b)
+    if distance not in WITHOUT_REPETITIONS:
+        return
+    held = b.assembly if isinstance(b, Teacher) else b
+    if held is None or "stimulus_i" in held.dims or "stimulus_id" not in held.coords:
+        return
+    of_a, of_b = (side_distance(side, distance, precision) for side in (a, b))
+    if of_a == distance != of_b:
+        raise InputError(
+            f"{distance} needs repetitions of b, the second side, which has none, and the first "
+            f"has; put the side without noise first: similarity(network, recording, {distance!r}); "
+            "or give the single repetitions of b."
+        )
 
 
 def side_precision(source: Source, precision: Precision) -> Precision:

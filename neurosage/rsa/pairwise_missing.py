@@ -10,7 +10,8 @@ import numpy as np
 from neurosage.data.average import average_repetitions
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.missing import first_names
+from neurosage.rsa.missing import INFINITE, first_names
+from neurosage.rsa.noise_precision import MAHALANOBIS
 from neurosage.rsa.normalise import shift_and_scale
 from neurosage.rsa.patterns import Patterns, Source, own_normalisation, read_patterns, responses_of
 
@@ -39,9 +40,11 @@ def check_pairwise(distance: str, by: str) -> None:
     >>> check_pairwise("correlation", "stimulus_id")
     """
     if distance not in FEWEST:
+        circle = ", with precision='diagonal' where single repetitions are missing too"
         raise InputError(
             f"nan='pairwise' has the distances {', '.join(FEWEST)}, not {distance!r}, which "
-            "needs complete patterns; use nan='drop-neuroid' or 'drop-stimulus'."
+            "needs complete patterns; use nan='drop-neuroid' or 'drop-stimulus'"
+            f"{circle if distance == MAHALANOBIS else ''}."
         )
     if by != "stimulus_id":
         raise InputError(
@@ -109,7 +112,7 @@ def _infinite(patterns: Patterns, values: Floats) -> dict[str, str]:
             names = first_names(patterns.neuroid_ids[columns][bad.any(0)])
             found[region] = (
                 f"responses are infinite for {bad.any(1).sum()} of {bad.shape[0]} stimuli (first: "
-                f"{rows}) and {bad.any(0).sum()} neuroids (first: {names}); mend these values."
+                f"{rows}) and {bad.any(0).sum()} neuroids (first: {names}); {INFINITE}."
             )
     return found
 

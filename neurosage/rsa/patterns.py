@@ -11,12 +11,14 @@ import xarray as xr
 
 from neurosage.data.assembly import check_assembly
 from neurosage.data.teacher import Teacher
-from neurosage.errors import InputError, unknown
+from neurosage.errors import InputError
+from neurosage.rsa.arguments import check_recording
 from neurosage.rsa.backends.base import Floats
+from neurosage.rsa.categories import categories, labelled
 from neurosage.rsa.extremes import constant, row_extremes
 from neurosage.rsa.missing import check_policy, first_names
 from neurosage.rsa.normalise import check_method, unscalable
-from neurosage.rsa.reading import categories, places_of, read_stimuli
+from neurosage.rsa.reading import places_of, read_stimuli
 from neurosage.rsa.rows import SMALL_BYTES, RegionRows, Rows
 
 Source: TypeAlias = Teacher | xr.DataArray
@@ -136,11 +138,7 @@ def responses_of(source: Source) -> xr.DataArray:
     InputError
         If it is neither, has time bins, or the teacher holds only RDMs.
     """
-    if isinstance(source, str):
-        raise InputError(
-            f"{source!r} is a name, not a teacher; load it first: "
-            f"neurosage.load_teacher({source!r})."
-        )
+    check_recording(source)
     responses = source.assembly if isinstance(source, Teacher) else source
     if responses is None:
         raise InputError(f"{source!r} holds RDMs only, no responses.")
@@ -218,8 +216,8 @@ def read_patterns(
     """
     check_policy(nan)
     method = own_normalisation(source, normalise)
-    responses = _labelled(source, responses_of(source), by)
-    of = None if by == "stimulus_id" else categories(responses, by)
+    responses = labelled(source, responses_of(source), by)
+    of = None if by == "stimulus_id" else categories(responses, by, source)
     read = read_stimuli(responses, order if of is None else None, nan, without, method)
     shift, scale = read.shift_and_scale(method)
     names, values, extremes = read.names, _made(read.rows), {}
@@ -252,25 +250,6 @@ def _made(rows: Rows) -> Any:
     """Return an array where it is there already, or small; else what reads it by blocks."""
     small = rows.shape[0] * rows.shape[1] * rows.dtype.itemsize <= SMALL_BYTES
     return rows.whole() if small or rows.is_plain else rows
-
-
-def _labelled(source: Source, responses: xr.DataArray, by: str) -> xr.DataArray:
-    """With the column of the stimuli that is asked for, where responses do not have it."""
-    if not isinstance(source, Teacher) or by in responses.coords:
-        return responses
-    table = source.stimuli.table.set_index("stimulus_id")
-    if by not in table.columns:
-        known = [str(c) for c in responses.coords if responses[c].dims == ("presentation",)]
-        choices = dict.fromkeys([*known, *map(str, table.columns)])
-        raise unknown("coordinate on presentation, or column of the stimuli,", by, choices)
-    column = table[by]
-    if len(blank := column.index[column.isna()]):
-        raise InputError(
-            f"{len(blank)} of {len(column)} stimuli of {source.id!r} have no {by!r} "
-            f"(first: {list(blank[:3])}); leave them out by stimuli.take, or give them one."
-        )
-    values = column.loc[list(responses["stimulus_id"].values)].to_numpy()
-    return responses.assign_coords({by: ("presentation", values)})
 
 
 def incomplete_stimuli(source: Source) -> list[Any]:

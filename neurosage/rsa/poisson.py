@@ -79,7 +79,8 @@ def check_rates(source: Source, normalise: str | None, distance: str) -> None:
         whose = "the teacher's own " if normalise is None else ""
         raise InputError(
             f"{distance} distance is of rates as recorded, and {whose}normalise={method!r} makes "
-            "them something else; give normalise='none', or use another distance."
+            "them something else; give normalise='none' (in similarity: "
+            "normalise=('none', 'none')), or use another distance."
         )
 
 
@@ -113,7 +114,7 @@ def not_rates(values: Any, neuroids: Any, distance: str, prior: Prior = DEFAULT_
             f"responses of {below.sum()} of {len(below)} neuroids are below 0 (first: "
             f"{first_names(neuroids[below])}, lowest {np.nanmin(values):.3g}), and {distance} "
             "distance is of rates; use distance='euclidean', or give rates without their baseline "
-            "taken off."
+            "taken off, of a network a layer after its ReLU."
         )
     silent = (values == 0).any(0)
     if silent.any() and prior.rate * prior.weight == 0:

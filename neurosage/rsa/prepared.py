@@ -9,6 +9,7 @@ from typing import Any
 
 import xarray as xr
 
+from neurosage.rsa.arguments import check_by, check_recording
 from neurosage.rsa.backends.base import Backend, check_offers, check_stimulus_count, get_backend
 from neurosage.rsa.between_rdms import holds_rdms_only
 from neurosage.rsa.given import UNASKED, check_asked, given_rdms
@@ -114,6 +115,8 @@ def prepare(
     >>> prepare(a, distance="euclidean").regions
     ('V4', 'IT')
     """
+    check_recording(teacher_or_assembly)
+    check_by(by)
     check_policy(nan)
     distance = distance_for(comparison, distance, teacher_or_assembly)
     settings = {"distance": distance, "comparison": comparison, "nan": nan, "by": by}
@@ -150,7 +153,7 @@ def prepare_without(
     patterns = read_patterns(
         source, normalise=normalise, by=settings["by"], nan=settings["nan"], without=without
     )
-    check_stimulus_count(len(patterns.stimulus_ids))
+    check_stimulus_count(len(patterns.stimulus_ids), comparison)
     if distance in WHITENED:
         patterns = whiten(patterns, source, own)
     distance = backend_distance(distance)

@@ -11,7 +11,6 @@ import pandas as pd
 import xarray as xr
 
 from neurosage.data.assembly import align
-from neurosage.data.average import average_repetitions
 from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.missing import check_any_left, check_left, why_not_finite
 from neurosage.rsa.normalise import STATISTICS
@@ -183,40 +182,6 @@ def places_of(names: Any, wanted: Sequence[Any]) -> Any:
     stimuli = {"stimulus_id": ("presentation", names)}
     places = xr.DataArray(np.arange(len(names)), dims=("presentation",), coords=stimuli)
     return align(places, wanted).values
-
-
-def categories(responses: xr.DataArray, by: str) -> dict[Any, Any]:
-    """Return the category of each stimulus.
-
-    Parameters
-    ----------
-    responses : xarray.DataArray
-        Assembly.
-    by : str
-        Coordinate on presentation, the same for all presentations of a stimulus.
-
-    Returns
-    -------
-    dict
-        By stimulus id.
-
-    Raises
-    ------
-    InputError
-        If there is no such coordinate; those there are are named.
-
-    Examples
-    --------
-    >>> from neurosage.data.assembly import assembly
-    >>> a = assembly([[1.0], [2.0]], stimulus_id=["cat", "dog"], region="V4", fur=["red", "grey"])
-    >>> categories(a, "fur")
-    {'cat': 'red', 'dog': 'grey'}
-    """
-    bare = responses.isel(neuroid=[0])
-    bare = average_repetitions(bare.copy(data=np.zeros(bare.shape)))
-    if by not in bare.coords:
-        average_repetitions(bare, by)  # refuses, with the choices
-    return dict(zip(bare["stimulus_id"].values, bare[by].values, strict=True))
 
 
 def columns_of(labels: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Floats
+from neurosage.rsa.grouped import form, pairs_drawn
 
 COMPARISONS = ("pearson", "cosine")
 MINIMUM_RESAMPLES = 20  # a 95% interval of fewer is not even their range
@@ -102,7 +103,7 @@ def group_numbers(n_or_groups: int | npt.ArrayLike) -> Any:
 
 
 def weighted_similarity(
-    x: Floats, y: Floats, weights: Floats, comparison: str = "pearson"
+    x: Floats, y: Floats, weights: Floats, comparison: str = "pearson", member: Any = None
 ) -> Floats:
     """Compare two RDMs under every resample of their stimuli, self-pairs excluded.
 
@@ -118,6 +119,8 @@ def weighted_similarity(
         From `multiplicities`; 0 leaves a stimulus out.
     comparison : {"pearson", "cosine"}
         Over the pairs of different stimuli.
+    member : array of int, shape (n,), optional
+        The group of each, where groups are drawn: pairs within count w times, not w².
 
     Returns
     -------
@@ -145,10 +148,11 @@ def weighted_similarity(
     x, y = standardised(x, centred), standardised(y, centred)
     weights = np.asarray(weights, np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        pairs = weights.sum(1) ** 2 - (weights * weights).sum(1)
-        cross, own_x, own_y = (_form(a * b, weights) / pairs for a, b in ((x, y), (x, x), (y, y)))
+        pairs = pairs_drawn(weights, member)
+        products = (x * y, x * x, y * y)
+        cross, own_x, own_y = (form(each, weights, member) / pairs for each in products)
         if centred:
-            mean_x, mean_y = _form(x, weights) / pairs, _form(y, weights) / pairs
+            mean_x, mean_y = (form(each, weights, member) / pairs for each in (x, y))
             cross, own_x, own_y = (
                 cross - mean_x * mean_y,
                 own_x - mean_x * mean_x,
@@ -196,11 +200,6 @@ def standardised(square: Floats, centred: bool) -> Floats:
         return np.zeros_like(out)
     out /= scale
     return out
-
-
-def _form(square: Any, weights: Floats) -> Floats:
-    form: Floats = np.einsum("bi,bi->b", weights @ square, weights)
-    return form
 
 
 def percentile_interval(

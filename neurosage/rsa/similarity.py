@@ -7,12 +7,15 @@ from typing import Any
 import xarray as xr
 
 from neurosage.errors import InputError, unknown
+from neurosage.rsa.arguments import check_recording
 from neurosage.rsa.backends.base import Backend, get_backend
 from neurosage.rsa.between_rdms import check_given, holds_rdms_only
+from neurosage.rsa.categories import check_categories
 from neurosage.rsa.comparing import compare_with, labelled
 from neurosage.rsa.given import one_a_side
 from neurosage.rsa.noise_precision import Precision
-from neurosage.rsa.patterns import Source, incomplete_stimuli, own_normalisation
+from neurosage.rsa.own_distances import check_order
+from neurosage.rsa.patterns import Source, incomplete_stimuli, own_normalisation, responses_of
 from neurosage.rsa.prepared import Prepared, check_comparable, prepare, prepare_without
 from neurosage.rsa.rdm import rdms
 from neurosage.rsa.without_rdms import check_responses, distance_for
@@ -67,6 +70,7 @@ def similarity_to(
     """
     if undefined not in ("raise", "nan"):
         raise unknown("value of undefined", undefined, ("raise", "nan"))
+    check_recording(assembly)
     check_responses(prepared.settings["comparison"], assembly)
     found = compare_with(prepared, assembly, normalise)
     if found.reasons and undefined == "raise":
@@ -154,6 +158,7 @@ def similarity(
     >>> similarity(v4, v4[::-1]).values.round(6)
     array([[1.]])
     """
+    check_recording(a, b)
     engine = get_backend(backend)
     own_a, own_b = one_a_side(normalise)
     distance = distance_for(comparison, distance, b, a)
@@ -161,6 +166,8 @@ def similarity(
     check_comparable(engine, distance, comparison)
     check_responses(comparison, a, b)
     check_given(a, b, by, (own_a, own_b))
+    check_categories(by, *((s, None if holds_rdms_only(s) else responses_of(s)) for s in (a, b)))
+    check_order(a, b, distance, precision)
     if holds_rdms_only(a) and not holds_rdms_only(b):
         b = rdms(b, distance, by, own_b, backend=engine, nan=nan, precision=precision)
     without: list[Any] = []

@@ -62,7 +62,7 @@ def check_without_distance(comparison: str, distance: str) -> None:
     if distance != NO_DISTANCE:
         raise InputError(
             f"comparison={comparison!r} compares patterns, not RDMs, so distance={distance!r} has "
-            "no meaning; leave distance out (where it has a default, give distance='none')."
+            "no meaning; leave distance out, or give distance='none'."
         )
 
 

@@ -96,8 +96,9 @@ def gather(
     lost = [r for r in regions if data["similarity"].sel(region=r).isnull().all()]
     if lost:
         layer, reason = next(iter(reasons.items()), (layers[0], "unknown"))
+        first = f"{layer!r}: {reason.rstrip('.')}."
         raise InputError(
-            f"none of {len(layers)} layers has a defined similarity to {lost}; {layer!r}: {reason}."
+            f"none of {len(layers)} layers has a defined similarity to {lost}; {first}"
         )
     return data
 

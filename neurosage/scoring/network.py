@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from neurosage.errors import InputError
 from neurosage.scoring.ceilings import teacher_ceilings
 from neurosage.scoring.gathering import gather, joined
 from neurosage.scoring.result import Score
@@ -165,12 +166,11 @@ def _score(
     say: Progress,
 ) -> Score:
     """Check and draw all that can be before the network runs; then compare."""
-    from neurosage.data.registry import load_teacher
     from neurosage.models.recorder import modules_to_hook
     from neurosage.rsa.similarity import similarity_to
 
     modules_to_hook(network.module, layers)
-    teacher = load_teacher(teacher) if isinstance(teacher, str) else teacher
+    teacher = _as_teacher(teacher)
     prepared = _prepared(teacher, settings)
     together = drawn(teacher, prepared.stimulus_ids, settings)
     recorded = record(teacher.stimuli)
@@ -185,6 +185,20 @@ def _score(
     if settings.ceilings:
         parts.append(teacher_ceilings(teacher, found.attrs["distance"], settings, say))
     return Score(joined(data, parts, settings))
+
+
+def _as_teacher(teacher: Teacher | str) -> Teacher:
+    from neurosage.data.registry import load_teacher
+    from neurosage.data.teacher import Teacher
+
+    if isinstance(teacher, str):
+        return load_teacher(teacher)
+    if isinstance(teacher, Teacher):
+        return teacher
+    raise InputError(
+        "score shows a network the stimuli of a teacher, so it takes a Teacher or its id: "
+        f"neurosage.Teacher(id, stimuli, assembly), not {type(teacher).__name__}."
+    )
 
 
 def _prepared(teacher: Teacher, settings: Settings) -> Prepared:

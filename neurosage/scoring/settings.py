@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from neurosage.errors import InputError
+from neurosage.rsa.arguments import check_by
 from neurosage.rsa.normalise import check_method
 from neurosage.rsa.resampling import check_sampling
 
@@ -37,8 +38,8 @@ class Settings:
         Raises
         ------
         InputError
-            If the interval or the resamples cannot be taken, or the layers' normalisation
-            is unknown or needs repetitions.
+            If `by` is no name, the interval or the resamples cannot be taken, or the layers'
+            normalisation is unknown or needs repetitions.
 
         Examples
         --------
@@ -46,6 +47,7 @@ class Settings:
         Traceback (most recent call last):
         neurosage.errors.InputError: interval must be between 0 and 1, such as 0.95, not 95.
         """
+        check_by(self.by)
         check_sampling(seed=self.seed, resamples=self.resamples, interval=self.interval)
         check_method(self.normalise_layers)
         if self.normalise_layers == "noise":

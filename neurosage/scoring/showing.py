@@ -14,6 +14,7 @@ from neurosage.data.findings.finding import count
 
 CEILING = "ceiling_"
 ENDS = ("_low", "_high")
+TITLES = {"cross_fitted": "cross-fitted", "cross_fitted_interval": "cross-fitted interval"}
 
 
 def with_interval(value: float, low: float = np.nan, high: float = np.nan, digits: int = 3) -> str:
@@ -190,7 +191,7 @@ def _lacking(made: Mapping[str, Any]) -> list[str]:
 
 def _title(name: str) -> str:
     kind = name.removeprefix(CEILING)
-    return f"ceiling ({kind.split('_')[0]})" if kind != name else name.replace("_", "-")
+    return f"ceiling ({kind.split('_')[0]})" if kind != name else TITLES.get(name, name)
 
 
 def _left_out(made: Mapping[str, Any]) -> list[str]:

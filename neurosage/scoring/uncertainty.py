@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +14,8 @@ from neurosage.errors import NeurosageError
 from neurosage.rsa.inference.cross_fitted import cross_fit
 from neurosage.rsa.inference.draws import Together, drawn_by
 from neurosage.rsa.inference.labelled import placed
-from neurosage.rsa.inference.redrawn import resample
-from neurosage.rsa.inference.resampled import RECOMPUTED, WITHOUT_REPLACEMENT
+from neurosage.rsa.inference.redrawn import interval_warnings, resample
+from neurosage.rsa.inference.resampled import RECOMPUTED
 from neurosage.rsa.inference.sides import Sides, read_sides
 from neurosage.rsa.reliability.drawing import interval_over
 from neurosage.scoring.settings import Progress, Settings, quiet
@@ -78,10 +79,12 @@ def uncertainty(
     -------
     xarray.Dataset
         ``low`` and ``high`` (region × layer); ``cross_fitted`` (region) with ``…_low`` and
-        ``…_high``, and ``chosen`` (region × layer). What cannot be had is not there, with the
-        reason in attribute ``not_estimable`` (a dict of reasons by region).
+        ``…_high``, and ``chosen`` (region × layer). What cannot be had is not there, or NaN,
+        with the reason in attribute ``not_estimable`` (for ``interval``, ``cross_fitted`` and
+        ``cross_fitted_interval`` a dict of reasons by region); what not to believe in
+        ``warnings`` (a list).
     """
-    made = xr.Dataset(attrs={"not_estimable": {}})
+    made = xr.Dataset(attrs={"not_estimable": {}, "warnings": []})
     steps: tuple[tuple[str, str, Callable[..., xr.Dataset]], ...] = (
         ("interval", "intervals", _intervals),
         ("cross_fitted", "cross-fitted layers", _cross_fitted),
@@ -96,7 +99,7 @@ def uncertainty(
         if sides is not None:
             try:
                 found = step(sides, together, settings)
-                made = made.merge(found).assign_attrs({**made.attrs, **found.attrs})
+                made = _with(made, found)
                 reason = ""
             except NeurosageError as error:  # a score stands without
                 reason = str(error)
@@ -104,6 +107,14 @@ def uncertainty(
             made.attrs["not_estimable"][name] = dict.fromkeys(teacher.regions, reason.rstrip("."))
         progress(what, 1, 1)
     return made
+
+
+def _with(made: xr.Dataset, found: xr.Dataset) -> xr.Dataset:
+    """Put what a step found, its reasons and warnings, beside what others found."""
+    reasons = made.attrs["not_estimable"] | found.attrs["not_estimable"]
+    warnings = list(dict.fromkeys([*made.attrs["warnings"], *found.attrs["warnings"]]))
+    kept = {**made.attrs, **found.attrs, "not_estimable": reasons, "warnings": warnings}
+    return made.merge(found, combine_attrs="drop").assign_attrs(kept)
 
 
 def _too_long(stimuli: int, comparison: str) -> str:
@@ -140,30 +151,44 @@ def _intervals(sides: Sides, together: Together, settings: Settings) -> xr.Datas
     found = resample(sides, together, *how)
     low, high = found.ends(settings.interval or 0.95)
     dims = ("layer", "region")
+    reasons: dict[str, str] = {}
+    for k, j in np.argwhere(np.isnan(low) & ~np.isnan(found.estimate)):
+        reason = f"{found.why_not((k, j))} (first layer: {sides.names_a[k]})"
+        reasons.setdefault(sides.names_b[j], reason)
     return xr.Dataset(
         {"low": (dims, placed(sides, low)[1]), "high": (dims, placed(sides, high)[1])},
         coords={"layer": list(sides.regions_a), "region": list(sides.names_b)},
-        attrs={"interval_over": interval_over(settings.by), "interval_method": found.method},
+        attrs={
+            "interval_over": interval_over(settings.by),
+            "interval_method": found.method,
+            "not_estimable": {"interval": reasons} if reasons else {},
+            "warnings": interval_warnings(together, settings.comparison),
+        },
     )
 
 
 def _cross_fitted(sides: Sides, together: Together, settings: Settings) -> xr.Dataset:
-    # Both halves of a resample have stimuli drawn twice, which some comparisons do not allow.
-    plain = settings.comparison in WITHOUT_REPLACEMENT
     resamples = min(settings.resamples, CROSS_FITTED)
     found = cross_fit(
         sides,
         together,
         settings.comparison,
         resamples=resamples,
-        interval=None if plain else settings.interval,
+        interval=settings.interval,
         seed=settings.seed,
         undefined="nan",
     )
     renamed = found.rename(
         similarity="cross_fitted", low="cross_fitted_low", high="cross_fitted_high"
     )
-    renamed.attrs = {"cross_fitted_method": found.attrs["method"]}
-    if not plain:
-        renamed.attrs["cross_fitted_resamples"] = resamples
+    reasons: dict[str, dict[str, str]] = {}
+    for region, reason in json.loads(found.attrs["not_estimable"]).items():
+        lost = np.isnan(found["similarity"].sel(region=region).item())
+        reasons.setdefault("cross_fitted" if lost else "cross_fitted_interval", {})[region] = reason
+    renamed.attrs = {
+        "cross_fitted_method": found.attrs["method"],
+        "cross_fitted_resamples": resamples,
+        "not_estimable": reasons,
+        "warnings": json.loads(found.attrs["warnings"]),
+    }
     return renamed

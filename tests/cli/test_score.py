@@ -117,7 +117,7 @@ def test_what_a_policy_left_out_is_named(model: str, tmp_path: Path) -> None:
         (("--out", __file__), "cannot be made a folder"),
         (("--distance", "manhattan"), "unknown distance 'manhattan'"),
         (("--nan", "skip"), "unknown policy for missing responses .* 'skip'"),
-        (("--units", "0"), "at least 1"),
+        (("--units", "0"), "1 or more"),
         (("--device", "gpu"), "unknown device 'gpu'.*Choices: cpu"),
         (("--device", "cuda:99"), "unknown device 'cuda:99'"),
         (("--interval", "95"), "between 0 and 1"),

@@ -199,7 +199,7 @@ def test_what_does_not_fit_says_so_first(
 @pytest.mark.parametrize("wrong", [{"units": 0}, {"batch_size": 0}], ids=["units", "batch_size"])
 def test_numbers_start_at_1(net: Net, images: torch.Tensor, wrong: dict[str, int]) -> None:
     """Units and batch size below 1 are refused."""
-    with pytest.raises(InputError, match="at least 1"):
+    with pytest.raises(InputError, match="whole number of 1 or more"):
         record_batches(net, images, **wrong)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from neurosage.data.stimuli import StimulusSet
 from neurosage.errors import InputError
 from neurosage.report.mds_plots import plot_mds
 from neurosage.report.mutual import mutual_similarity
+from neurosage.report.plane_plots import look
 from neurosage.report.scaling import MOST, as_squares, classical_mds, turned_towards
 from neurosage.rsa.rdm import rdms
 from neurosage.rsa.similarity import similarity
@@ -127,7 +130,7 @@ def test_a_panel_a_region_says_what_it_holds():
     """Titles give share and stress; a dot a stimulus, a colour and marker a category."""
     labels = ["b"] * 8 + ["a"] * 12
     figure = plot_mds(of_rdms("V4", "IT"), labels)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     found = classical_mds(of_rdms("V4", "IT").values[0])
     share = f"{100 * found.share:.0f}%"
     assert figure.axes[0].get_title(loc="left").startswith(f"V4: {share} of the variance, stress .")
@@ -145,6 +148,16 @@ def test_forty_categories_differ_in_colour_or_marker():
     looks = {(tuple(d.get_facecolor()[0]), d.get_paths()[0].vertices.tobytes()) for d in dots}
     assert len(looks) == 40
     assert figure.legends[0].get_texts()[-1].get_text().endswith("(19 more)")
+
+
+def test_twenty_categories_differ_at_a_glance():
+    """Ten colours and seven markers that change together: no two alike, neighbours in both."""
+    looks = [look(place) for place in range(70)]
+    assert len(set(looks)) == 70
+    assert len({colour for colour, _ in looks[:10]}) == 10
+    for (colour, marker), (other, mark) in itertools.pairwise(looks):
+        assert colour != other
+        assert marker != mark
 
 
 def test_images_stand_at_their_stimuli_and_hide_none():
@@ -181,7 +194,7 @@ def test_subjects_are_averaged():
 @pytest.mark.parametrize(
     ("value", "more", "message"),
     [
-        (of_rdms("V4").rename(region="area"), {}, "dims of RDMs are region × stimulus_i"),
+        (of_rdms("V4").rename(region="area"), {}, "plot_mds draws RDMs, .*dims area × stimulus_i"),
         (of_rdms(*"abcdefghijklm"), {}, "13 regions: a picture has 1 to 12 panels"),
         (of_rdms("V4"), {"labels": ["a"]}, "1 labels for 20 points"),
         (of_rdms("V4"), {"images": [np.zeros((2, 2))]}, "1 images for 20 points"),
@@ -234,7 +247,7 @@ def test_layers_and_regions_are_joined_and_named():
     layers = [f"block{k}.conv" for k in range(40)]
     found = mutual_similarity({"net": recording(*layers), "brain": recording("V4", "IT", seed=1)})
     figure = plot_mds(found)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     axis = figure.axes[0]
     assert [len(line.get_xdata()) for line in axis.lines] == [2, 40]
     said = [text.get_text() for text in axis.texts]
@@ -252,7 +265,7 @@ def test_names_of_crowded_layers_do_not_overlap():
     found = xr.DataArray(vectors @ vectors.T, dims=("region_a", "region_b"),
                          coords={"region_a": names, "region_b": names})  # fmt: skip
     figure = plot_mds(found, ["net"] * 40 + ["brain"] * 2)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     axis = figure.axes[0]
     assert 3 <= len(axis.texts) < 14
     boxes = [text.get_window_extent() for text in axis.texts]

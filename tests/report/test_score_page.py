@@ -17,6 +17,8 @@ from neurosage.report.rdm_plots import plot_rdms
 from neurosage.report.score_page import write_score_page
 from neurosage.scoring.result import Score
 
+REASONS = {"ceiling_trials": {"V4": "only averages exist"}}
+
 
 def score(layers=6, **more):
     """Two regions; what a score with all its uncertainty holds is added by name."""
@@ -42,10 +44,10 @@ def uncertain():
         cross_fitted_high=("region", [0.3, 0.4]), ceiling_sites=("region", [0.755, 0.8]),
         ceiling_trials=("region", [np.nan, np.nan]),
     )  # fmt: skip
-    reasons = {"ceiling_trials": {"V4": "only averages exist"}}
     attrs = {"interval": 0.95, "resamples": 1000, "interval_over": "stimuli",
              "interval_method": "bootstrap", "teacher_kind": "simulated",
-             "not_estimable": json.dumps(reasons)}  # fmt: skip
+             "ceiling_wording": "estimated ceiling ({kind}), not a bound",
+             "not_estimable": json.dumps(REASONS)}  # fmt: skip
     return Score(made.data.assign_attrs(attrs))
 
 
@@ -72,6 +74,8 @@ def test_all_that_a_score_holds_is_there(tmp_path):
         assert f"{row.similarity:.3f} [{row.low:.3f}, {row.high:.3f}]" in said
     assert "0.200 [0.100, 0.300]" in said
     assert "estimated ceiling (sites), not a bound" in said
+    assert said.count("estimated ceiling (sites), not a bound") == 2
+    assert "{" not in said.split("How it was made")[1].replace(json.dumps(REASONS), "")
     assert "only averages exist" in said
     assert "layer0 72%, layer1 25%, 1 layer more rarely" in said
     assert "This teacher is simulated" in said
@@ -125,7 +129,7 @@ def test_large_blocks_are_named_where_small_ones_find_no_room():
     """Names of blocks never overlap: small ones go unnamed, and how many there are is said."""
     labels = ["a"] * 40 + ["b"] * 40 + ["c"] * 40 + ["d"] * 2
     figure = plot_rdms(rdm(122), labels)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     axis = figure.axes[0]
     assert [t.get_text() for t in axis.get_yticklabels()] == ["a", "b", "c"]
     assert axis.get_xlabel() == "4 categories, the larger named"
@@ -138,7 +142,7 @@ def test_names_of_blocks_do_not_overlap():
     """Thirty blocks of one size: named or not, no name stands upon another."""
     for number in (10, 20, 26, 30, 40):
         figure = plot_rdms(rdm(4 * number), [f"c{k // 4}" for k in range(4 * number)])
-        figure.canvas.draw()
+        figure.draw_without_rendering()
         boxes = [t.get_window_extent() for t in figure.axes[0].get_yticklabels()]
         heights = sorted((box.y0, box.y1) for box in boxes)
         assert all(a[1] <= b[0] + 1 for a, b in itertools.pairwise(heights))

@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.patches import Rectangle
 
 from neurosage.errors import InputError
-from neurosage.report.labels import cut, cut_path, in_order, thinned
+from neurosage.report.labels import cut, cut_path, in_order, named_places, thinned
 from neurosage.report.profile_plots import plot_profiles
 from neurosage.report.similarity_plots import plot_similarity
 from neurosage.scoring.result import Score
@@ -49,7 +49,7 @@ def words(axis) -> list[str]:
 
 def drawn(figure) -> None:
     """A figure is laid out and drawn without a warning."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
 
 
 def test_the_matrix_holds_every_number():
@@ -167,6 +167,70 @@ def test_two_unnamed_networks_keep_two_lines():
     figure = plot_profiles([score(), score(seed=1)])
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names[:2] == ["net.py:net, untrained", "net.py:net, untrained, 2"]
+
+
+@pytest.mark.parametrize("regions", [1, 3])
+@pytest.mark.parametrize("layers", [60, 150])
+def test_the_best_layers_are_always_named(layers, regions):
+    """Of many layers some go unnamed, never those of rings and frames; no name on another."""
+    made = score(layers, [f"region{k}" for k in range(regions)])
+    others = score(layers, [f"region{k}" for k in range(regions)], seed=1)
+    figure = plot_profiles({"one": made, "two": others})
+    drawn(figure)
+    for axis, *best in zip(figure.axes, made.best["layer"], others.best["layer"], strict=True):
+        labels = axis.get_xticklabels()
+        assert set(best) <= {name for label in labels for name in label.get_text().split("\n")}
+        boxes = [label.get_window_extent() for label in labels]
+        assert all(a.x1 <= b.x0 + 1 for a, b in itertools.pairwise(boxes))
+    matrix = plot_similarity(made).axes[0]
+    said = {name for label in matrix.get_yticklabels() for name in label.get_text().split("\n")}
+    assert set(made.best["layer"]) <= said
+
+
+def test_places_that_must_be_named_are():
+    """Near ones share a place; between them by one step, where there is room."""
+    assert named_places(4, 9, [2]) == [(0, [0]), (1, [1]), (2, [2]), (3, [3])]
+    assert named_places(101, 11, []) == [(k, [k]) for k in range(0, 101, 10)]
+    places = named_places(101, 11, [33, 36, 80])
+    assert (34.5, [33, 36]) in places
+    assert (80, [80]) in places
+    gap = 10
+    for (a, first), (b, second) in itertools.pairwise(places):
+        assert b - a >= gap * (len(first) + len(second)) / 2
+
+
+@pytest.mark.parametrize("uncertain", [True, False])
+@pytest.mark.parametrize("layers", [1, 2, 5])
+def test_nothing_of_a_low_matrix_is_clipped(layers, uncertain):
+    """Of one row too, all words of the bar of colours stand within the picture."""
+    figure = plot_similarity(score(layers, uncertain=uncertain))
+    drawn(figure)
+    page, bar = figure.bbox, figure.axes[-1].get_tightbbox()
+    assert page.x0 <= bar.x0
+    assert page.y0 <= bar.y0
+    assert bar.x1 <= page.x1
+    assert bar.y1 <= page.y1
+
+
+def test_the_legend_holds_the_names_of_networks():
+    """A long model and its weights are told whole, and stay within the picture."""
+    model = "networks/candidates.py:resnet18_with_lateral_connections"
+    made = score(12, ["V4"], model=model, weights="file checkpoints/lateral_epoch_090_ema.pt")
+    for figure in (plot_profiles(made), plot_profiles({"x" * 200: made})):
+        drawn(figure)
+        assert figure.legends[0].get_window_extent().x1 <= figure.bbox.x1
+    name = plot_profiles(made).legends[0].get_texts()[0].get_text()
+    assert name == "candidates.py:resnet18_with_lateral_connections, lateral_epoch_090_ema.pt"
+
+
+def test_pictures_of_many_layers_go_together():
+    """The matrix of 60 layers is not much higher than the picture by depth is wide."""
+    made = score(60)
+    (wide, high), (_, tall) = (
+        plot(made).get_size_inches() for plot in (plot_profiles, plot_similarity)
+    )
+    assert high > 0.5 * wide
+    assert tall < 3 * high
 
 
 @pytest.mark.parametrize(

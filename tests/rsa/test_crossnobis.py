@@ -287,7 +287,7 @@ def test_similarity_takes_crossnobis_on_the_side_with_repetitions():
 def test_similarity_needs_repetitions_of_the_second_side():
     """Crossnobis of a teacher that was averaged is refused in one sentence."""
     responses, true = trials([3, 4, 5, 4])
-    with pytest.raises(InputError, match="crossnobis needs 2 repetitions of every stimulus"):
+    with pytest.raises(InputError, match="crossnobis needs repetitions of b"):
         similarity(responses, true_of(true), "crossnobis")
 
 

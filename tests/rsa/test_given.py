@@ -170,3 +170,13 @@ def test_crossnobis_of_averages_says_what_it_needs(responses):
         rdms(responses.assign_attrs(repetitions="averaged over 14"), "crossnobis")
     assert "averaged over 14 repetitions" in str(error.value)
     assert "drop-stimulus" not in str(error.value)
+
+
+def test_regions_of_one_name_are_refused(responses):
+    """Of two RDMs with one name, the second would overwrite the first."""
+    made = rdms(responses)
+    twice = made.isel(region=[0, 0])
+    with pytest.raises(InputError, match=r"regions must be unique.*is the name of 2"):
+        similarity(twice, responses)
+    with pytest.raises(InputError, match="regions must be unique"):
+        similarity(responses, made.isel(region=[0, 0]).assign_coords(region=[1, "1"]))

@@ -34,7 +34,7 @@ def once() -> xr.DataArray:
 def twice() -> xr.DataArray:
     """Return rates with two repetitions of every stimulus."""
     values = RNG.gamma(2.0, 5.0, (24, 9))
-    return assembly(values, stimulus_id=IDS * 2, region="V4", mood=list("abab" * 6))
+    return assembly(values, stimulus_id=IDS * 2, region="V4", mood=list("a" * 12 + "b" * 12))
 
 
 @pytest.fixture
@@ -47,7 +47,8 @@ def teacher(twice: xr.DataArray) -> Teacher:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("pixels", r"load_teacher.*record\(model, stimuli\)"),
+        ("pixels", r"no teacher.*neurosage\.record\('pixels', stimuli\)"),
+        ("macaque-v4", r"load it first: neurosage\.load_teacher\('macaque-v4'\)"),
         (None, r"not None"),
         (nn.Linear(2, 2), r"Linear is a network.*neurosage\.record\(model, stimuli\)"),
         (SimpleNamespace(module=nn.Linear(2, 2)), r"is a network.*record\(model, stimuli\)"),
@@ -72,7 +73,8 @@ def test_what_is_no_recording(once, twice, given, said, distance) -> None:
 
 def test_a_score_is_no_recording(once) -> None:
     """It holds similarities: the network is to be recorded."""
-    score = ns.Score(xr.Dataset({"similarity": (("region", "layer"), [[0.5]])}))
+    both = {"region": ["V4"], "layer": ["conv"]}
+    score = ns.Score(xr.Dataset({"similarity": (tuple(both), [[0.5]])}, both))
     with pytest.raises(InputError, match=r"Score holds similarities.*record\(model, stimuli\)"):
         similarity(score, once)
 
@@ -238,8 +240,10 @@ def test_comparisons_of_reliability(twice) -> None:
 
 def test_subjects_are_a_kind_of_ceiling_only(twice) -> None:
     """Nothing is divided by its bounds."""
-    for call in (lambda: ns.noise_corrected(twice, twice, "subjects"),
-                 lambda: ns.rdm_reliability(twice, "subjects")):
+    for call in (
+        lambda: ns.noise_corrected(twice, twice, "subjects"),
+        lambda: ns.rdm_reliability(twice, "subjects"),
+    ):
         with pytest.raises(InputError, match=r"'trials' or 'sites'.*noise_ceiling"):
             call()
 

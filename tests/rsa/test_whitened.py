@@ -123,7 +123,7 @@ def test_similarity_whitens_the_side_with_repetitions():
         assert found.attrs["precision"] == "shrinkage"
         prepared = prepare(brain, distance="mahalanobis", backend=EXACT)
         np.testing.assert_allclose(similarity_to(prepared, a), found)
-    with pytest.raises(InputError, match="takes its precision from repetitions"):
+    with pytest.raises(InputError, match="mahalanobis needs repetitions of b"):
         similarity(brain, model, "mahalanobis")
 
 

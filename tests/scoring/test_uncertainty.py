@@ -129,12 +129,31 @@ def test_a_comparison_without_bootstrap_says_so(
 
 
 def test_of_a_whitened_comparison_half_samples_are_drawn(net: nn.Module, teacher: Teacher) -> None:
-    """Intervals from halves, as the score says; cross-fitted without, for none is drawn twice."""
+    """Intervals from halves, as the score says, cross-fitted too."""
     found = score(net, teacher, ["0.0", "1"], comparison="cka", resamples=30, ceilings=False).data
     assert bool((found.low < found.high).all())
     assert "half-samples" in found.attrs["interval_method"]
     assert found.cross_fitted.notnull().all()
-    assert found.cross_fitted_low.isnull().all()
+    assert bool((found.cross_fitted_low < found.cross_fitted).all())
+    assert json.loads(found.attrs["not_estimable"]) == {}
+
+
+@pytest.mark.parametrize(("comparison", "n"), [("cka_unbiased", 11), ("pearson", 8)])
+def test_ends_that_are_lost_have_their_reason(
+    net: nn.Module, teacher: Teacher, comparison: str, n: int
+) -> None:
+    """Of few stimuli there is a similarity, but no interval of it; the score says why."""
+    ids = [f"s{i}" for i in range(n)]
+    assert teacher.assembly is not None
+    shown = teacher.assembly[np.isin(teacher.assembly["stimulus_id"].values, ids)]
+    few = Teacher("few", teacher.stimuli.take(ids), shown, normalise="zscore")
+    found = score(net, few, ["0.0", "1"], comparison=comparison, resamples=30, ceilings=False)
+    reasons = json.loads(found.data.attrs["not_estimable"])
+    assert found.data.cross_fitted_low.isnull().all()
+    assert set(reasons["cross_fitted_interval"]) == {"V4", "IT"}
+    assert ("interval" in reasons) == bool(found.data.low.isnull().any())
+    assert "Not estimable for V4, IT: " in found._repr_html_()
+    assert "cross-fitted interval" in found._repr_html_()
 
 
 def test_more_stimuli_than_can_be_resampled_in_time_are_not(

@@ -16,6 +16,7 @@ from neurosage.errors import InputError, unknown
 Floats: TypeAlias = npt.NDArray[np.float64]
 Patterns: TypeAlias = npt.NDArray[Any]
 
+LEAST_STIMULI = {"cka_unbiased": 4, "svcca": 3, "procrustes": 3}  # those without RDMs too
 GROUP = "neurosage.rsa_backends"
 
 
@@ -166,18 +167,29 @@ def _offered(backend: Backend) -> str:
     return f"(These are what backend {backend.name!r} offers.)"
 
 
-def check_stimulus_count(count: int) -> None:
-    """Refuse fewer stimuli than make an RDM that can be compared.
+def check_stimulus_count(count: int, comparison: str = "pearson") -> None:
+    """Refuse fewer stimuli than can be compared.
 
     Raises
     ------
     InputError
-        If there are fewer than three.
+        If there are fewer than three, or for ``cka_unbiased`` four.
+
+    Examples
+    --------
+    >>> check_stimulus_count(3)
     """
-    if count < 3:
+    if count < LEAST_STIMULI.get(comparison, 0):
         raise InputError(
-            f"{count} stimuli make {count * (count - 1) // 2} distances; comparing RDMs needs "
-            "at least 3 stimuli, and far more to mean anything."
+            f"{comparison} needs at least {LEAST_STIMULI[comparison]} stimuli, and far more to "
+            f"mean anything, not {count}."
+        )
+    if count < 3:
+        stimuli = "1 stimulus makes" if count == 1 else f"{count} stimuli make"
+        distances = f"{count * (count - 1) // 2} distance{'s' if count < 2 else ''}"
+        raise InputError(
+            f"{stimuli} {distances}; comparing RDMs needs at least 3 stimuli, and far more to "
+            "mean anything."
         )
 
 

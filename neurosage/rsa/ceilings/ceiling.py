@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,16 @@ from neurosage.rsa.ceilings.subject_ceiling import Bounds, reasons, subject_boun
 from neurosage.rsa.given import own_distance
 from neurosage.rsa.patterns import Source
 from neurosage.rsa.reliability.neuroids import inflated_attrs
-from neurosage.rsa.reliability.rdm_estimate import COMPARISONS, Settings
+from neurosage.rsa.reliability.offered import check_form
 from neurosage.rsa.reliability.rdm_estimate import KINDS as SPLIT_KINDS
+from neurosage.rsa.reliability.rdm_estimate import Settings
+from neurosage.rsa.reliability.rdm_warnings import without_estimate
 from neurosage.rsa.reliability.regions import rdm_reliability
 from neurosage.rsa.resampling import check_sampling, multiplicities, percentile_interval
 
 __all__ = ["noise_ceiling", "noise_corrected"]
+
+logger = logging.getLogger(__name__)
 
 KINDS = (*SPLIT_KINDS, "subjects")
 WORDING = "estimated ceiling ({kind}), not a bound"
@@ -100,7 +105,10 @@ def noise_ceiling(
         settings = Settings(
             "subjects", distance, comparison, normalise, splits, seed, nan, precision
         )
-        return _over_subjects(source, settings, resamples, interval)
+        found = _over_subjects(source, settings, resamples, interval)
+        for note in [*json.loads(found.attrs["warnings"]), *filter(None, [found.attrs["reason"]])]:
+            logger.warning(note)
+        return found
     return ceiling_of(
         rdm_reliability(
             source,
@@ -161,12 +169,12 @@ def _over_subjects(
     source: Source, settings: Settings, resamples: int, interval: float | None
 ) -> xr.Dataset:
     comparison, seed = settings.comparison, settings.seed
-    if comparison not in COMPARISONS:
-        raise unknown("comparison", comparison, COMPARISONS)
+    check_form(comparison)
     check_sampling(splits=settings.splits, seed=seed, resamples=resamples, interval=interval)
     squares, count, made = subject_rdms(source, settings)
     weights = multiplicities(count, resamples, seed) if interval else np.empty((0, count))
     found = {name: subject_bounds(each, comparison, weights) for name, each in squares.items()}
+    lacking = reasons(found)
     return _subject_table(found, interval).assign_attrs(
         **made,
         **inflated_attrs(source),
@@ -176,7 +184,8 @@ def _over_subjects(
         comparison=comparison,
         n_stimuli=count,
         interval_over="stimuli",
-        not_estimable=reasons(found),
+        not_estimable=lacking,
+        reason=without_estimate(settings, json.loads(lacking), "Noise ceiling"),
         warnings=json.dumps(list(inflated_attrs(source).values())),
         **({"resamples": resamples, "interval": interval, "seed": seed} if interval else {}),
         neurosage=__version__,

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from neurosage.errors import InputError, unknown
+from neurosage.rsa.arguments import check_recording
 from neurosage.rsa.backends.base import Floats, check_memory, check_stimulus_count
 from neurosage.rsa.between_rdms import holds_rdms_only, shared_rows
 from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
@@ -20,7 +21,7 @@ from neurosage.rsa.missing import leave_out
 from neurosage.rsa.own_distances import side_distance
 from neurosage.rsa.patterns import Patterns, Source, responses_of
 from neurosage.rsa.rdm import rdms
-from neurosage.rsa.reliability.drawing import drawn_weights
+from neurosage.rsa.reliability.drawing import drawn_groups, drawn_weights
 from neurosage.rsa.reliability.neuroids import inflated_attrs
 from neurosage.rsa.reliability.rdm_estimate import Estimate, Estimator, Settings, ranked
 from neurosage.rsa.reliability.rdm_warnings import warnings_of, without_estimate
@@ -112,6 +113,7 @@ def noise_corrected(
     """
     if formula not in FORMULAE:
         raise unknown("formula", formula, FORMULAE)
+    check_recording(a, b)
     check_sampling(resamples=resamples, interval=interval)
     own_a, own_b = one_a_side(normalise)
     settings = Settings(
@@ -123,10 +125,12 @@ def noise_corrected(
     estimator.check_memory(resamples if interval else 0)
     many = resamples if interval else None
     weights = drawn_weights(b, by, patterns.stimulus_ids, many, seed)
-    estimates = {name: estimator.estimate(name, weights) for name in patterns.regions}
+    member = drawn_groups(b, by, patterns.stimulus_ids)
+    estimates = {n: estimator.estimate(n, weights, member) for n in patterns.regions}
     made_a = _rdms_of_a(a, own_a, settings)
     made_b = _rdms_of_b(b, patterns, settings)
-    similar = _similarities(made_a, made_b, patterns, estimates, weights, comparison=comparison)
+    how_drawn = {"comparison": comparison, "member": member}
+    similar = _similarities(made_a, made_b, patterns, estimates, weights, **how_drawn)
     found = _table(similar, estimates, formula, interval, len(patterns.stimulus_ids))
     notes = warnings_of(b, settings, estimates, len(patterns.stimulus_ids))
     said = without_estimate(settings, json.loads(found.attrs["not_estimable"]))
@@ -195,6 +199,7 @@ def _similarities(
     weights: Floats,
     *,
     comparison: str,
+    member: Any,
 ) -> Floats:
     """Return similarities over the stimuli of each estimate, shape (regions a, b, 1 + B)."""
     *rows, _ = shared_rows(made_a, made_b)
@@ -204,6 +209,7 @@ def _similarities(
     names = made_b["stimulus_id_i"].values[rows[1]]
     places = pd.Index(patterns.stimulus_ids).get_indexer(names)
     every = np.vstack([np.ones((1, weights.shape[1])), weights])[:, places]
+    groups = None if member is None else member[places]
     form = "pearson" if comparison == "spearman" else comparison
     similar = np.empty((len(made_a), len(made_b), len(every)))
     sides: dict[bytes, list[Floats]] = {}
@@ -214,7 +220,8 @@ def _similarities(
             sides = {key: [_pairs(square, taken[0], comparison) for square in made_a.values]}
         y = _pairs(made_b.values[column], taken[1], comparison)
         for row, x in enumerate(sides[key]):
-            similar[row, column] = weighted_similarity(x, y, every[:, kept], form)
+            own = None if groups is None else groups[kept]
+            similar[row, column] = weighted_similarity(x, y, every[:, kept], form, own)
     return similar
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
+from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.inference.draws import drawn_by
 from neurosage.rsa.inference.labelled import flat_regions, placed, region_coords
-from neurosage.rsa.inference.redrawn import resample
-from neurosage.rsa.inference.sides import read_sides
+from neurosage.rsa.inference.redrawn import Resampled, interval_warnings, resample
+from neurosage.rsa.inference.sides import Sides, read_sides
 from neurosage.rsa.inference.subjects import subject_interval
 from neurosage.rsa.noise_precision import Precision
 from neurosage.rsa.patterns import Source
@@ -38,9 +40,10 @@ def bootstrap_similarity(
 
     Stimuli are drawn with replacement, pairs of a stimulus with itself left out. Where a
     comparison is not defined for stimuli drawn twice (whitened ones, CKA, Kendall's taus),
-    halves of the stimuli are drawn without, and their spread put about the estimate. The
-    interval knows nothing of other neuroids or, without `subjects`, of other subjects; nor
-    that a best layer was chosen: see `cross_fitted_similarity`.
+    halves of the stimuli are drawn without, and their spread put about the estimate: at least
+    the standard error, and more with few stimuli (see `half_samples`). The interval knows
+    nothing of other neuroids or, without `subjects`, of other subjects; nor that a best layer
+    was chosen: see `cross_fitted_similarity`.
 
     Parameters
     ----------
@@ -55,16 +58,18 @@ def bootstrap_similarity(
         have no interval.
     by : str
         What is drawn together: a coordinate on presentation, or a column of a teacher's
-        stimuli, such as the object where images of one object are not independent.
+        stimuli, such as the object where images of one object are not independent. A group
+        that is drawn w times is w groups: pairs within it count w times, not w² times as in
+        rsatoolbox, which would move intervals towards what holds within groups.
     subjects : bool
         Whether to draw the subjects of `b` as well, as in `subject_interval`, which
-        this then is.
+        this then is. That changes the estimate too: see Returns.
     resamples : int
         How many, 20 or more.
     interval : float
         How much the intervals cover, between 0 and 1.
     seed : int
-        Of the draws.
+        Of the draws, given the order of the teacher's stimuli.
     undefined : {"raise", "nan"}
         What becomes of a region of `a` that has no RDM, as in `similarity`.
 
@@ -72,15 +77,20 @@ def bootstrap_similarity(
     -------
     xarray.Dataset
         Dims ``region_a × region_b``: ``similarity``, ``low`` and ``high`` (percentiles), and
-        ``standard_error`` (SD over resamples), NaN where more than one in ten resamples leave
-        no distances that vary. Attributes: ``method``, ``interval_over``, ``interval``,
+        ``standard_error`` (SD over resamples). These are NaN with fewer than 10 stimuli, and
+        where more than one in ten resamples leave no distances that vary: why is in attribute
+        ``not_estimable`` (JSON, by pair of regions, "layer1 × V4"). Attribute ``warnings`` (a
+        JSON list) says what not to believe: groups of very unequal size, half-samples of fewer
+        than 30 stimuli. Other attributes: ``method``, ``interval_over``, ``interval``,
         ``resamples``, ``seed``, and those of `similarity`.
+        With ``subjects=True`` ``similarity`` is the mean over subjects of that to each one's
+        RDM, which is lower than that to their mean RDM.
 
     Raises
     ------
     InputError
-        As `similarity`; if the comparison cannot be resampled, or stimuli, or groups of them,
-        are too few.
+        As `similarity`; if the comparison cannot be resampled, or groups of stimuli are too
+        few.
 
     References
     ----------
@@ -126,5 +136,19 @@ def bootstrap_similarity(
             "resamples": resamples,
             "seed": seed,
             "undefined": json.dumps(reasons),
+            "not_estimable": json.dumps(_without_interval(sides, found, low, reasons)),
+            "warnings": json.dumps(interval_warnings(drawn, comparison)),
         },
     )
+
+
+def _without_interval(
+    sides: Sides, found: Resampled, low: Floats, reasons: dict[str, str]
+) -> dict[str, str]:
+    """Say of every pair of regions without interval why."""
+    why = {(a, b): reasons[a] for a in sides.undefined for b in sides.names_b}
+    for k, j in np.argwhere(np.isnan(low)):
+        name = sides.names_a[k]
+        flat = reasons.get(name, "") if np.isnan(found.estimate[k, j]) else ""
+        why[name, sides.names_b[j]] = flat or found.why_not((int(k), int(j)))
+    return {f"{a} × {b}": reason for (a, b), reason in why.items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,12 @@ from neurosage.rsa.inference.halving import CrossFit
 from neurosage.rsa.inference.labelled import flat_regions
 from neurosage.rsa.inference.redrawn import Resampled
 from neurosage.rsa.inference.sides import Sides
+
+NO_LAYER = "the distances of the region, or of all layers, do not vary"
+NO_HALVES = (
+    "in no split of the stimuli do both halves have enough of them, and distances that vary, of "
+    "the region and a layer"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +36,8 @@ class Chosen:
         How many layers there were to choose from.
     undefined : dict of str to str
         Layers without similarity, and why.
+    warnings : tuple of str
+        What not to believe.
     """
 
     estimate: Floats
@@ -36,6 +45,7 @@ class Chosen:
     layers: list[str]
     count: int
     undefined: dict[str, str]
+    warnings: tuple[str, ...] = ()
 
 
 def best_of(sides: Sides, resampled: Resampled, undefined: str) -> Chosen:
@@ -71,9 +81,32 @@ def best_of(sides: Sides, resampled: Resampled, undefined: str) -> Chosen:
 
 def cross_fitted_of(sides: Sides, found: CrossFit, undefined: str) -> Chosen:
     """Name the layers chosen on halves of the stimuli; as `best_of`, draws (K, B, EACH)."""
-    reasons = flat_regions(sides, np.where(found.defined, 0.0, np.nan)[:, None], undefined)
+    reasons = flat_regions(sides, found.whole, undefined)
     layers = _names(sides, found.chosen, found.estimate)
-    return _with_mean(found.estimate, found.draws, layers, len(sides.names_a), reasons)
+    chosen = _with_mean(found.estimate, found.draws, layers, len(sides.names_a), reasons)
+    return replace(chosen, warnings=seldom_defined(sides, found))
+
+
+def without_value(sides: Sides, found: CrossFit) -> list[str]:
+    """Say of every region why it has no cross-fitted similarity, where it has none."""
+    flat: Any = np.isnan(found.whole).all(0)
+    return [NO_LAYER if flat[k] else NO_HALVES for k in range(len(sides.names_b))]
+
+
+def seldom_defined(sides: Sides, found: CrossFit) -> tuple[str, ...]:
+    """Say which layers could not be chosen in some splits, in a sentence for each region."""
+    said = []
+    for k, region in enumerate(sides.names_b):
+        seldom: Any = (found.lacking[:, k] > 0) & ~np.isnan(found.whole[:, k])
+        counts = [(sides.names_a[j], found.lacking[j, k]) for j in np.flatnonzero(seldom)]
+        if counts:
+            shown = ", ".join(f"{name!r} ({many} of {found.splits})" for name, many in counts[:5])
+            more = f" and {len(counts) - 5} more" if len(counts) > 5 else ""
+            said.append(
+                f"{region}: layers left out of splits, for in one half their distances or "
+                f"{region}'s do not vary: {shown}{more}."
+            )
+    return tuple(said)
 
 
 def _names(sides: Sides, of_layers: Floats, estimate: Floats) -> list[str]:

@@ -11,9 +11,11 @@ from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.patterns import Source
 from neurosage.rsa.reliability.drawing import STIMULI, stimulus_groups
-from neurosage.rsa.resampling import multiplicities
+from neurosage.rsa.resampling import MINIMUM_GROUPS, multiplicities
 
 MINIMUM_HALF = 3  # stimuli that make distances to compare
+MISSING = 0.1  # of the resamples may lack the statistic
+LARGEST = 0.25  # of the stimuli that one group may hold
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,22 @@ class Together:
     def units(self) -> int:
         """How many groups there are to draw from."""
         return int(self.member.max()) + 1
+
+    @property
+    def warnings(self) -> list[str]:
+        """What not to believe of intervals over these groups."""
+        share = float(np.bincount(self.member).max()) / len(self.member)
+        if self.grouping is None or share <= LARGEST:
+            return []
+        return [
+            f"one group ({self.by}) holds {share:.0%} of the {len(self.member)} stimuli: groups so "
+            "unequal are not drawn from one kind, and an interval over them is not to be relied on."
+        ]
+
+    @property
+    def grouping(self) -> Any:
+        """The group of each stimulus, for `similarities`; None where single ones are drawn."""
+        return None if self.units == len(self.member) else self.member
 
     @property
     def method(self) -> str:
@@ -79,6 +97,42 @@ class Together:
         ranks = rng.permuted(np.tile(np.arange(self.units), (count, 1)), axis=1)
         size = self.units // 2 + rng.integers(0, 1 + self.units % 2, size=(count, 1))
         return (ranks < size)[:, self.member]
+
+
+def why_no_interval(resampled: Floats, units: int) -> str:
+    """Say why resamples of a statistic make no interval, or nothing.
+
+    Parameters
+    ----------
+    resampled : array of float64, shape (B,)
+        The statistic in each resample; NaN where it has none.
+    units : int
+        How many stimuli, or groups of them, were drawn from.
+
+    Returns
+    -------
+    str
+        Empty where they make one.
+
+    Examples
+    --------
+    >>> why_no_interval(np.ones(100), 4)
+    '4 stimuli, or groups of them, say too little of others: an interval needs 10 or more'
+    >>> why_no_interval(np.ones(100), 40)
+    ''
+    """
+    if units < MINIMUM_GROUPS:
+        return (
+            f"{units} stimuli, or groups of them, say too little of others: an interval needs "
+            f"{MINIMUM_GROUPS} or more"
+        )
+    missing = float(np.isnan(resampled).mean())
+    if missing <= MISSING:
+        return ""
+    return (
+        f"undefined in {missing:.0%} of the resamples: without some of the stimuli, the distances "
+        "do not vary by more than the rounding of the largest"
+    )
 
 
 def drawn_by(source: Source, by: str, stimulus_ids: Any, *others: Source) -> Together:

@@ -5,6 +5,9 @@ With w the multiplicities of the stimuli, every sum over pairs is a form such as
 ``C = wᵀ(X∘Y)w - α Σ_i w_i x_i y_i + β (wᵀXw)(wᵀYw)`` with ``x = Xw``, and
 ``similarity = C_XY / sqrt(C_XX C_YY)``. RDMs are centred and scaled on the whole set first
 and pass once, by tiles of rows above the diagonal; all resamples are one product with each.
+
+A group of stimuli that is drawn w times is w groups, each with its own pairs: so pairs within
+it weigh w, not w², and every sum gains ``Σ_g (w_g - w_g²) S_g``, S_g its sum within group g.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from neurosage.rsa.backends.base import Floats
+from neurosage.rsa.grouped import once
 from neurosage.rsa.inference.squares import Squares, tiles
 
 # Those that have a form where a stimulus is drawn twice, and those for half-samples only.
@@ -28,7 +32,9 @@ FLAT = 1e-12
 Of = tuple[int, int]  # a side, and one of its RDMs
 
 
-def by_forms(a: Squares, b: Squares, weights: Floats, comparison: str) -> Floats:
+def by_forms(
+    a: Squares, b: Squares, weights: Floats, comparison: str, member: Any = None
+) -> Floats:
     """Compare all RDMs of two sides under every resample of the stimuli.
 
     Products are taken in float32; resamples whose sums nearly cancel again in float64.
@@ -41,6 +47,8 @@ def by_forms(a: Squares, b: Squares, weights: Floats, comparison: str) -> Floats
         Multiplicities; 0 and 1 only for the whitened comparisons and CKA.
     comparison : str
         One of ``WEIGHTED`` or ``WHITENED``.
+    member : array of int, shape (n,), optional
+        The group of each stimulus, where groups are drawn; they share their weights.
 
     Returns
     -------
@@ -66,9 +74,9 @@ def by_forms(a: Squares, b: Squares, weights: Floats, comparison: str) -> Floats
     found = np.empty((len(weights), len(a), len(b)))
     for start in range(0, len(weights), step):
         w = np.ascontiguousarray(weights[start : start + step].T)
-        part, unsafe = _Sums(sides, w.astype(np.float32), comparison).compared()
+        part, unsafe = _Sums(sides, w.astype(np.float32), comparison, member).compared()
         if unsafe.any():
-            part[unsafe] = _Sums(sides, w[:, unsafe], comparison).compared()[0]
+            part[unsafe] = _Sums(sides, w[:, unsafe], comparison, member).compared()[0]
         found[start : start + step] = part
     return found
 
@@ -120,11 +128,15 @@ def _centre_and_scale(side: Squares, k: int) -> tuple[float, float]:
 class _Sums:
     """All forms of two sides under some resamples, weights of shape (n, B)."""
 
-    def __init__(self, sides: tuple[_Scaled, ...], weights: Any, comparison: str) -> None:
-        self.sides, self.weights, self.comparison = sides, weights, comparison
+    def __init__(
+        self, sides: tuple[_Scaled, ...], weights: Any, comparison: str, member: Any
+    ) -> None:
+        self.sides, self.weights, self.comparison, self.member = sides, weights, comparison, member
         n, many = weights.shape
         self.drawn = weights.sum(0, dtype=np.float64)
         self.pairs = self.drawn**2 - np.square(weights, dtype=np.float64).sum(0)
+        if member is not None:
+            self.pairs += (np.bincount(member)[member] - 1) @ once(weights)
         self.cross = np.zeros((sides[0].many, sides[1].many, many))
         self.total, self.own = ([np.zeros((s.many, many)) for s in sides] for _ in "to")
         self.rows: list[Any] = []
@@ -157,7 +169,12 @@ class _Sums:
     def _forms(self, stack: list[Any], start: int, stop: int) -> Any:
         shape = len(stack), stop - start, -1
         products = (np.concatenate(stack) @ self.weights[start:]).reshape(shape)
-        return 2.0 * np.einsum("ptb,tb->pb", products, self.weights[start:stop])
+        own = self.weights[start:stop]
+        sums = np.einsum("ptb,tb->pb", products, own)
+        if self.member is not None:
+            same = self.member[start:stop, None] == self.member[start:]
+            sums += np.stack([(each * same).sum(1) for each in stack]) @ once(own)
+        return 2.0 * sums
 
     def compared(self) -> tuple[Floats, Any]:
         """Return similarities, shape (B, Ka, Kb), and which resamples lost too many digits."""

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
 from neurosage.rsa.backends.base import Floats
+
+
+def resamples_needed(comparisons: int, level: float) -> int:
+    """Return how many resamples a corrected p needs to be able to reach a level.
+
+    Parameters
+    ----------
+    comparisons : int
+        How many are made, m.
+    level : float
+        Such as 0.05.
+
+    Returns
+    -------
+    int
+        The fewest B with ``2 m / (1 + B)``, m times the smallest two-sided p, at most `level`.
+
+    Examples
+    --------
+    >>> resamples_needed(45, 0.05)
+    1799
+    """
+    return math.ceil(round(2.0 * comparisons / level, 6)) - 1
 
 
 def holm(p: npt.ArrayLike) -> Floats:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats
+from neurosage.rsa.inference.draws import why_no_interval
 from neurosage.rsa.inference.sides import Sides
 
 FLAT = "its distances or the other side's do not vary, so the similarity is undefined."
+TOO_FEW = (
+    "more than one in ten resamples leave too few stimuli, or no distances that vary, in them or "
+    "in a half of them; give more stimuli"
+)
 BOTH = ("region_a", "region_b")
 
 
@@ -71,3 +77,45 @@ def flat_regions(sides: Sides, values: Floats, undefined: str) -> dict[str, str]
         name, reason = next(iter(flat.items()))
         raise InputError(f"region {name!r}: {reason}")
     return {**sides.undefined, **flat}
+
+
+def not_estimable(
+    names: Sequence[str],
+    values: Floats,
+    low: Floats | None,
+    without: Sequence[str],
+    units: int,
+) -> dict[str, str]:
+    """Say why values or their intervals are NaN.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of what was estimated.
+    values : array of float64, shape (K,)
+        The estimates.
+    low : array of float64, shape (K,), or None
+        Lower ends; None where no intervals were asked for.
+    without : sequence of str
+        Why each estimate is NaN, if it is.
+    units : int
+        How many stimuli, or groups of them, were drawn from.
+
+    Returns
+    -------
+    dict of str to str
+        Reason by name, for those that lack one.
+
+    Examples
+    --------
+    >>> not_estimable(["V4", "IT"], np.array([0.1, np.nan]), None, ["", "flat"], 20)
+    {'IT': 'flat'}
+    """
+    few = why_no_interval(np.zeros(1), units) or TOO_FEW
+    found = {}
+    for k, name in enumerate(names):
+        if np.isnan(values[k]):
+            found[name] = without[k]
+        elif low is not None and np.isnan(low[k]):
+            found[name] = few
+    return found

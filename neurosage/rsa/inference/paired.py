@@ -5,30 +5,28 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from itertools import combinations
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from neurosage.errors import InputError, unknown
-from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.inference.choosing import Chosen, best_of, cross_fitted_of
 from neurosage.rsa.inference.cross_fitted import SPLITS
+from neurosage.rsa.inference.differences import difference_table
 from neurosage.rsa.inference.draws import drawn_by
-from neurosage.rsa.inference.half_samples import METHOD
-from neurosage.rsa.inference.halving import about_cross_fit, fit_across
-from neurosage.rsa.inference.holm import holm
-from neurosage.rsa.inference.redrawn import resample
-from neurosage.rsa.inference.resampled import WITHOUT_REPLACEMENT
+from neurosage.rsa.inference.halving import fit_across
+from neurosage.rsa.inference.holm import resamples_needed
+from neurosage.rsa.inference.labelled import not_estimable
+from neurosage.rsa.inference.redrawn import drawn_for, interval_warnings, resample
 from neurosage.rsa.inference.sides import Sides, read_sides
 from neurosage.rsa.missing import first_names
 from neurosage.rsa.patterns import Source
 from neurosage.rsa.reliability.drawing import interval_over
-from neurosage.rsa.resampling import check_sampling, percentile_interval
+from neurosage.rsa.resampling import check_sampling
 
 logger = logging.getLogger(__name__)
 
+NO_VALUE = "one of them has no similarity there: see attributes undefined and warnings"
 MEAN = "mean over regions"
 BEST, CROSS_FITTED = CHOOSE = ("best", "cross-fitted")
 WAYS = {
@@ -38,6 +36,10 @@ WAYS = {
 UNEQUAL = (
     "models have {fewest} to {most} layers: the best of more is luckier, so a difference may be "
     "no more than that; choose='cross-fitted' is fair to both."
+)
+TOO_FEW = (
+    "with {resamples} resamples no p_holm over {made} comparisons can be {level:g} or less; draw "
+    "{needed} or more."
 )
 
 
@@ -90,12 +92,14 @@ def compare_models(
         ``high``, ``p`` (two-sided, of no difference) and ``p_holm``, corrected for all of this
         table. Dims ``model × region``: ``similarity`` of the layer chosen,
         ``best_layer`` (cross-fitted: the most often chosen). Dim
-        ``model``: ``layers``, how many there were to choose from.
+        ``model``: ``layers``, how many there were to choose from. Attributes (JSON)
+        ``not_estimable``, why differences or intervals are NaN; ``warnings``, which are logged.
 
     Raises
     ------
     InputError
-        As `similarity`; if there are fewer than two models, or nan='drop-stimulus' leaves them
+        As `similarity`; if there are fewer than two models, names that read alike, a region
+        named "mean over regions" beside others, or nan='drop-stimulus' leaves the models
         different stimuli.
 
     Notes
@@ -104,11 +108,13 @@ def compare_models(
     ``best`` is below .05 in none of 300 with 20 unrelated layers each (careful: its power is
     less for it), but in 55 of 100 with 20 layers against 1, and 13 of 100 where the layers
     share most of their noise. ``cross-fitted`` gives 1 to 3 of 100 in all of these. Where
-    numbers of layers differ, which attribute ``warnings`` says and is logged, take that.
+    numbers of layers differ, which ``warnings`` says, take that. The smallest p is
+    ``2 / (1 + resamples)``, ``p_holm`` that times the number of comparisons.
 
     Examples
     --------
     >>> from neurosage.data.assembly import assembly
+    >>> import numpy as np
     >>> rng, ids = np.random.default_rng(0), [f"s{k}" for k in range(60)]
     >>> v4 = assembly(rng.normal(size=(60, 8)), stimulus_id=ids, region="V4")
     >>> near = v4.copy(data=v4.values + 0.5 * rng.normal(size=v4.shape))
@@ -125,6 +131,7 @@ def compare_models(
             "comparing models needs two or more of them by name, such as {'trained': a, "
             f"'untrained': b}}, not {_said(models)}."
         )
+    _check_names(models)
     found: dict[str, Chosen] = {}
     first: Sides | None = None
     for name, model in models.items():
@@ -140,6 +147,7 @@ def compare_models(
         )
         if first is None:
             first = sides
+            _check_regions(sides.names_b)
             drawn = drawn_by(teacher, by, sides.stimulus_ids, model)
         _check_same(first, sides, name)
         # One seed: the same splits and draws for every model.
@@ -152,21 +160,61 @@ def compare_models(
             found[str(name)] = cross_fitted_of(sides, fitted, undefined)
     assert first is not None  # two models or more
     regions = [*first.names_b, *([MEAN] if len(first.names_b) > 1 else [])]
-    warnings = _unequal(found) if choose == BEST else []
+    table = difference_table(found, regions, interval, splits)
+    made = int(table["p"].notnull().sum())
+    warnings = [f"{name}: {each}" for name, model in found.items() for each in model.warnings]
+    warnings += _unequal(found) if choose == BEST else []
+    warnings += interval_warnings(drawn, comparison)
+    warnings += _too_few(made, resamples, interval)
     for warning in warnings:
         logger.warning(warning)
-    return _table(found, regions, interval, splits).assign_attrs(
+    return table.assign_attrs(
         **{key: value for key, value in first.attrs.items() if key not in _OWN},
-        method=f"paired {drawn.method if comparison not in WITHOUT_REPLACEMENT else METHOD}",
+        method=f"paired {drawn_for(drawn, comparison, resamples, seed).method}",
         choose=WAYS[choose],
-        correction=f"Holm over {len(found) * (len(found) - 1) // 2 * len(regions)} comparisons",
+        correction=f"Holm over {made} comparison{'' if made == 1 else 's'}",
         interval_over=interval_over(by),
         interval=interval,
         resamples=resamples,
         seed=seed,
         undefined=json.dumps({name: each.undefined for name, each in found.items()}),
+        not_estimable=json.dumps(_lacking(table, drawn.units)),
         warnings=json.dumps(warnings),
     )
+
+
+def _check_names(models: Mapping[str, Source]) -> None:
+    names = [str(name) for name in models]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"two models are named {twice[0]!r}; give each a name of its own.")
+
+
+def _check_regions(names: tuple[str, ...]) -> None:
+    if len(names) > 1 and MEAN in names:
+        raise InputError(
+            f"the teacher has a region named {MEAN!r}, as the mean over its regions is named "
+            "here; rename it, or leave it out with select."
+        )
+
+
+def _too_few(made: int, resamples: int, interval: float) -> list[str]:
+    """Say that Holm leaves nothing to be found, whatever the models are."""
+    level = 1.0 - interval
+    needed = resamples_needed(max(made, 1), level)
+    said = TOO_FEW.format(resamples=resamples, made=made, level=level, needed=needed)
+    return [said] if resamples < needed else []
+
+
+def _lacking(table: xr.Dataset, units: int) -> dict[str, str]:
+    """Say which differences or intervals are NaN, and why."""
+    found: dict[str, str] = {}
+    for row in range(table.sizes["pair"]):
+        of = table.isel(pair=row)
+        names = [f"{of.model_a.item()} - {of.model_b.item()}, {each}" for each in of.region.values]
+        without = [NO_VALUE] * len(names)
+        ends = of["difference"].values, of["low"].values
+        found |= not_estimable(names, *ends, without, units)
+    return found
 
 
 def _unequal(found: Mapping[str, Chosen]) -> list[str]:
@@ -192,62 +240,3 @@ def _check_same(first: Sides, sides: Sides, name: str) -> None:
         f"{lost}); models are compared on the same ones: leave those out with select, or use "
         "nan='drop-neuroid'."
     )
-
-
-def _table(
-    found: dict[str, Chosen], regions: list[str], interval: float, splits: int
-) -> xr.Dataset:
-    pairs = list(combinations(found, 2))
-    shape = (len(pairs), len(regions))
-    difference, low, high, p = (np.full(shape, np.nan) for _ in range(4))
-    for row, (a, b) in enumerate(pairs):
-        difference[row] = found[a].estimate - found[b].estimate
-        draws = found[a].draws - found[b].draws
-        for column, each in enumerate(draws):
-            crossed = draws.ndim == 3
-            values = about_cross_fit(each, difference[row, column], splits) if crossed else each
-            low[row, column], high[row, column] = percentile_interval(values, interval)
-            p[row, column] = two_sided(values)
-    both = ("pair", "region")
-    values = {"difference": difference, "low": low, "high": high, "p": p, "p_holm": holm(p)}
-    models = list(found.values())
-    return xr.Dataset(
-        {
-            **{name: (both, each) for name, each in values.items()},
-            "similarity": (("model", "region"), np.array([m.estimate for m in models])),
-            "best_layer": (("model", "region"), np.array([m.layers for m in models], object)),
-            "layers": ("model", [m.count for m in models]),
-        },
-        coords={
-            "region": np.array(regions, object),
-            "model": np.array(list(found), object),
-            "model_a": ("pair", np.array([a for a, _ in pairs], object)),
-            "model_b": ("pair", np.array([b for _, b in pairs], object)),
-        },
-    )
-
-
-def two_sided(resampled: Floats) -> float:
-    """Return the two-sided p of no difference, from a difference in every resample.
-
-    Parameters
-    ----------
-    resampled : array of float64, shape (B,)
-        NaN where there is none.
-
-    Returns
-    -------
-    float
-        Twice the smaller share, the observed one counted, of resamples at or beyond 0, at most
-        1; NaN where more than one in ten resamples has no difference.
-
-    Examples
-    --------
-    >>> two_sided(np.arange(1.0, 200.0))
-    0.01
-    """
-    found = resampled[~np.isnan(resampled)]
-    if not len(found) or len(found) < 0.9 * len(resampled):
-        return float("nan")
-    fewer = min((found <= 0).sum(), (found >= 0).sum())
-    return float(min(1.0, 2.0 * (1.0 + fewer) / (1.0 + len(found))))

@@ -7,11 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.inference.draws import Together
-from neurosage.rsa.inference.half_samples import METHOD, about_estimate, half_samples
+from neurosage.rsa.inference.draws import Together, why_no_interval
+from neurosage.rsa.inference.half_samples import (
+    FEW,
+    METHOD,
+    OVERSTATED,
+    about_estimate,
+    half_samples,
+)
 from neurosage.rsa.inference.resampled import RECOMPUTED, WITHOUT_REPLACEMENT, similarities
 from neurosage.rsa.inference.sides import Sides
-from neurosage.rsa.resampling import percentile_interval
+from neurosage.rsa.resampling import MINIMUM_GROUPS, percentile_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +73,30 @@ def drawn_for(drawn: Together, comparison: str, resamples: int, seed: int) -> Dr
     return Draws(weights, factor, method + anew)
 
 
+def interval_warnings(drawn: Together, comparison: str) -> list[str]:
+    """Say what not to believe of intervals over these stimuli.
+
+    Parameters
+    ----------
+    drawn : Together
+        What is drawn together.
+    comparison : str
+        As in `bootstrap_similarity`.
+
+    Returns
+    -------
+    list of str
+        For groups of very unequal size, and half-samples of few stimuli.
+
+    Examples
+    --------
+    >>> len(interval_warnings(Together(np.arange(12)), "cka_unbiased"))
+    1
+    """
+    halved = comparison in WITHOUT_REPLACEMENT and MINIMUM_GROUPS <= drawn.units < FEW
+    return [*drawn.warnings, *([OVERSTATED.format(units=drawn.units)] if halved else [])]
+
+
 @dataclass(frozen=True, eq=False)
 class Resampled:
     """Similarities, and what they are under resamples of the stimuli.
@@ -77,23 +107,32 @@ class Resampled:
         From all stimuli.
     values : array of float64, shape (B, Ka, Kb)
         In each resample; those of half-samples moved to the estimate, so that their SD is its
-        standard error either way.
+        standard error either way. All NaN where stimuli are fewer than 10.
     method : str
         How stimuli were drawn.
+    units : int
+        How many stimuli, or groups of them, were drawn from.
     """
 
     estimate: Floats
     values: Floats
     method: str
+    units: int
+
+    def why_not(self, at: tuple[int, int]) -> str:
+        """Say why a similarity has no interval, or nothing."""
+        k, j = at
+        return why_no_interval(self.values[:, k, j], self.units)
 
     def ends(self, interval: float) -> tuple[Floats, Floats]:
         """Return both ends of the intervals, each of shape (Ka, Kb).
 
-        NaN where more than one in ten resamples have no similarity.
+        NaN where `why_not` says why.
         """
-        low, high = np.empty_like(self.estimate), np.empty_like(self.estimate)
-        for at in np.ndindex(*self.estimate.shape):
-            low[at], high[at] = percentile_interval(self.values[:, *at], interval)
+        low, high = np.full((2, *self.estimate.shape), np.nan)
+        for k, j in np.ndindex(*self.estimate.shape):
+            if not self.why_not((k, j)):
+                low[k, j], high[k, j] = percentile_interval(self.values[:, k, j], interval)
         return np.clip(low, -1.0, 1.0), np.clip(high, -1.0, 1.0)
 
     def standard_error(self) -> Floats:
@@ -125,12 +164,12 @@ def resample(
     Returns
     -------
     Resampled
-        Drawn with replacement, or half-samples.
+        Drawn with replacement, or half-samples; none of fewer than 10 stimuli.
 
     Raises
     ------
     InputError
-        If the comparison cannot be resampled, or there are too few stimuli or groups.
+        If the comparison cannot be resampled, or there are too few groups.
 
     Examples
     --------
@@ -144,8 +183,11 @@ def resample(
     (1000, 1, 1)
     """
     estimate = similarities(sides, np.ones((1, len(drawn.member))), comparison)[0]
+    if drawn.grouping is None and drawn.units < MINIMUM_GROUPS:
+        none = np.full((resamples, *estimate.shape), np.nan)
+        return Resampled(estimate, none, f"none ({drawn.units} stimuli)", drawn.units)
     draws = drawn_for(drawn, comparison, resamples, seed)
-    values = similarities(sides, draws.weights, comparison)
+    values = similarities(sides, draws.weights, comparison, drawn.grouping)
     if comparison in WITHOUT_REPLACEMENT:
         values = about_estimate(values, estimate, draws.factor)
-    return Resampled(estimate, values, draws.method)
+    return Resampled(estimate, values, draws.method, drawn.units)

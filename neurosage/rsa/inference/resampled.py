@@ -20,7 +20,7 @@ WITHOUT_REPLACEMENT = (*WHITENED, *RECOMPUTED)
 LEAST = {"cka_unbiased": 4}  # stimuli
 
 
-def similarities(sides: Sides, weights: Floats, comparison: str) -> Floats:
+def similarities(sides: Sides, weights: Floats, comparison: str, member: Any = None) -> Floats:
     """Compare all regions of two sides under every resample of the stimuli.
 
     No RDM is made again: Pearson and cosine similarities, whitened ones and CKA are quadratic
@@ -37,6 +37,10 @@ def similarities(sides: Sides, weights: Floats, comparison: str) -> Floats:
     comparison : {"pearson", "cosine", "spearman", "rho-a", "corr_cov", "cosine_cov", "cka", \
 "cka_unbiased", "kendall", "tau-a"}
         Over the pairs of different stimuli.
+    member : array of int, shape (n,), optional
+        The group of each stimulus, where groups are drawn: a group that is drawn w times is w
+        groups, so that its own pairs are there w times, not w². (rsatoolbox 0.3.2, which leaves
+        out the pairs of a stimulus with itself alone, counts them w² times.)
 
     Returns
     -------
@@ -62,12 +66,12 @@ def similarities(sides: Sides, weights: Floats, comparison: str) -> Floats:
         raise unknown("comparison under resampling", comparison, choices)
     weights = np.asarray(weights, np.float64)
     if comparison in RANKS:
-        return by_ranks(sides.squares_a, sides.squares_b, weights, comparison)
+        return by_ranks(sides.squares_a, sides.squares_b, weights, comparison, member)
     if comparison in WITHOUT_REPLACEMENT:
         _check_once(weights, comparison)
     if comparison in RECOMPUTED:
         return _recomputed(sides, weights, comparison)
-    found = by_forms(sides.squares_a, sides.squares_b, weights, comparison)
+    found = by_forms(sides.squares_a, sides.squares_b, weights, comparison, member)
     found[(weights > 0).sum(1) < LEAST.get(comparison, 3)] = np.nan
     return found
 

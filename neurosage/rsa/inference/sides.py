@@ -16,7 +16,7 @@ from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Backend, check_offers, check_stimulus_count
 from neurosage.rsa.between_rdms import check_given, first_rdms, holds_rdms_only, shared_rows
 from neurosage.rsa.given import one_a_side
-from neurosage.rsa.inference.squares import Held, Made, Squares, Tied
+from neurosage.rsa.inference.squares import Held, Made, Squares, comparable
 from neurosage.rsa.noise_precision import (
     DEFAULTS,
     Precision,
@@ -41,7 +41,7 @@ from neurosage.rsa.patterns import (
     responses_of,
 )
 from neurosage.rsa.rdm import rdms
-from neurosage.rsa.ties import MADE, RANKED, rounding_of
+from neurosage.rsa.ties import MADE, rounding_of
 from neurosage.rsa.whitened import whiten
 from neurosage.rsa.without_rdms import REPRESENTATIONS, distance_for
 
@@ -201,8 +201,8 @@ def _from_responses(a: Source, b: Source, asked: _Asked, comparison: str, undefi
         names_a=names,
         names_b=patterns_b.regions,
         stimulus_ids=patterns_b.stimulus_ids,
-        squares_a=_made(patterns_a, names, made_a, comparison),
-        squares_b=_made(patterns_b, patterns_b.regions, made_b, comparison),
+        squares_a=comparable(Made(patterns_a, names, made_a), comparison, MADE),
+        squares_b=comparable(Made(patterns_b, patterns_b.regions, made_b), comparison, MADE),
         undefined=reasons,
         attrs=_attrs(
             asked,
@@ -242,8 +242,8 @@ def _from_rdms(a: Source, b: Source, asked: _Asked, comparison: str, undefined: 
         names_a=names_a,
         names_b=names_b,
         stimulus_ids=made_b["stimulus_id_i"].values[rows_b],
-        squares_a=_given(made_a, rows_a, comparison),
-        squares_b=_given(made_b, rows_b, comparison),
+        squares_a=comparable(Held(made_a.values, rows_a), comparison, rounding_of(made_a)),
+        squares_b=comparable(Held(made_b.values, rows_b), comparison, rounding_of(made_b)),
         undefined=reasons,
         attrs=_attrs(
             asked,
@@ -256,17 +256,6 @@ def _from_rdms(a: Source, b: Source, asked: _Asked, comparison: str, undefined: 
         ),
         regions_a=_all_regions(a, names_a),
     )
-
-
-def _made(patterns: Patterns, names: tuple[str, ...], distance: str, comparison: str) -> Squares:
-    made = Made(patterns, names, distance)
-    ranked = comparison in RANKED
-    return Tied(made, MADE).held_if_small() if ranked else made.held_if_small()
-
-
-def _given(made: xr.DataArray, rows: Any, comparison: str) -> Squares:
-    held = Held(made.values, rows)
-    return Tied(held, rounding_of(made)).held_if_small() if comparison in RANKED else held
 
 
 def _all_regions(a: Source, names: tuple[str, ...]) -> tuple[str, ...]:

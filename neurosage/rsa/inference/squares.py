@@ -10,7 +10,7 @@ import numpy as np
 
 from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.patterns import Patterns
-from neurosage.rsa.ties import merged_square
+from neurosage.rsa.ties import RANKED, merged_square
 
 HELD_BYTES = 2 << 30  # of one side that is kept; what is more is made when asked for
 ROWS = 1024  # stimuli read at once
@@ -121,20 +121,6 @@ class Tied(Sequence[Floats]):
         """Return rows `start` to `stop` of one RDM from column `start` on."""
         return self[k][start:stop, start:]
 
-    def held_if_small(self) -> Squares:
-        """Return the same RDMs, in memory if they take little of it."""
-        return _held(self)
-
-
-def _held(squares: Any) -> Squares:
-    if 8 * len(squares) * squares.n**2 > HELD_BYTES:
-        kept: Squares = squares
-        return kept
-    values = np.empty((len(squares), squares.n, squares.n))
-    for k, square in enumerate(squares):
-        values[k] = square
-    return Held(values)
-
 
 @dataclass(frozen=True)
 class _Points:
@@ -199,9 +185,32 @@ class Made(Sequence[Floats]):
     def _points(self, k: int, dtype: Any) -> _Points:
         return _points(self._patterns.matrix(self._regions[k]), self._distance, dtype)
 
-    def held_if_small(self) -> Squares:
-        """Return the same RDMs, in memory if they take little of it."""
-        return _held(self)
+
+def comparable(squares: Squares, comparison: str, rounding: float) -> Squares:
+    """Return RDMs ready for a comparison, in memory if they take little of it.
+
+    Parameters
+    ----------
+    squares : Squares
+        RDMs.
+    comparison : str
+        For those by ranks, distances are tied that differ by rounding alone.
+    rounding : float
+        Relative to the largest distance.
+
+    Returns
+    -------
+    Squares
+        The same ones where they are in memory already and nothing is to be done.
+    """
+    if comparison in RANKED:
+        squares = Tied(squares, rounding)
+    if isinstance(squares, Held) or 8 * len(squares) * squares.n**2 > HELD_BYTES:
+        return squares
+    values = np.empty((len(squares), squares.n, squares.n))
+    for k, square in enumerate(squares):
+        values[k] = square
+    return Held(values)
 
 
 def _points(patterns: Any, distance: str, dtype: Any) -> _Points:

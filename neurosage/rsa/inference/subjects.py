@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import logging
 from typing import Any
 
 import numpy as np
@@ -13,35 +13,31 @@ from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.given import one_a_side
 from neurosage.rsa.inference.draws import drawn_by
-from neurosage.rsa.inference.labelled import flat_regions, placed, region_coords
-from neurosage.rsa.inference.redrawn import resample
-from neurosage.rsa.inference.sides import read_sides
+from neurosage.rsa.inference.labelled import (
+    FLAT,
+    flat_regions,
+    not_estimable,
+    placed,
+    region_coords,
+)
+from neurosage.rsa.inference.redrawn import interval_warnings, resample
+from neurosage.rsa.inference.sides import Sides, read_sides
 from neurosage.rsa.inference.subject_rdms import SEVERAL, rdms_of_subjects
+from neurosage.rsa.inference.subject_variances import Variances, variances
 from neurosage.rsa.patterns import Source
 from neurosage.rsa.reliability.drawing import interval_over
 from neurosage.rsa.resampling import check_sampling
 
-STREAM = 2  # of the draws of subjects, apart from those of stimuli
+logger = logging.getLogger(__name__)
+
 FORMULA = "V = c_s V_subjects + c_n V_stimuli - c_s c_n (V_joint - V_subjects - V_stimuli), \
-c_k = k/(k-1), kept between the larger of the first two and V_joint; mean -+ t SE"
-
-
-@dataclass(frozen=True)
-class Variances:
-    """What the choice of subjects, of stimuli, and of both adds to a mean similarity.
-
-    Parameters
-    ----------
-    subjects, stimuli, joint : array of float64, shape (K,)
-        Of the mean over subjects, resampled over each.
-    total : array of float64, shape (K,)
-        From `dual_variance`.
-    """
-
-    subjects: Floats
-    stimuli: Floats
-    joint: Floats
-    total: Floats
+c_k = k/(k-1), at most V_joint, but not below the larger of c_s V_subjects and c_n V_stimuli; \
+mean -+ sqrt(t_s^2 c_s V_subjects + t_n^2 (V - c_s V_subjects)), t_k with k-1 degrees of freedom"
+FEW = 5
+FEW_SUBJECTS = (
+    "{region}: {count} subjects say little of how subjects differ, so that the interval is wide; "
+    "it speaks for subjects drawn as these were."
+)
 
 
 def subject_interval(
@@ -63,7 +59,11 @@ def subject_interval(
 
     The statistic is the mean over subjects of the similarity to each one's own RDM: lower than
     the similarity to their mean RDM, which has less noise. Drawing subjects and stimuli
-    together counts what both share twice; the variance is corrected for that.
+    together counts what both share twice; the variance is corrected for that:
+    ``V = c_s V_subjects + c_n V_stimuli - c_s c_n (V_joint - V_subjects - V_stimuli)`` with
+    ``c_k = k / (k - 1)`` for S subjects and n stimuli (or groups of them). The half width is
+    ``sqrt(t_s² c_s V_subjects + t_n² (V - c_s V_subjects))``, each t with its own degrees of
+    freedom, S - 1 and n - 1: so few subjects widen it by what they differ, not by the stimuli.
 
     Parameters
     ----------
@@ -77,8 +77,7 @@ def subject_interval(
     by, resamples, seed
         As in `bootstrap_similarity`.
     interval : float
-        How much the interval covers; from Student's t, with one degree of freedom less than
-        there are subjects (or stimuli, or groups of them, where those are fewer).
+        How much the interval covers.
 
     Returns
     -------
@@ -86,7 +85,8 @@ def subject_interval(
         Dims ``region_a × region_b``: ``similarity``, ``low``, ``high``, ``standard_error``, and
         ``variance_subjects``, ``variance_stimuli``, ``variance_joint`` that it comes from; dim
         ``region_b``: ``subjects``. NaN but for the similarity where a region has one subject,
-        with the reason in attribute ``not_estimable`` (JSON).
+        or resamples have no similarity, with the reason in attribute ``not_estimable`` (JSON);
+        fewer than 5 subjects are named in attribute ``warnings`` (JSON) and logged.
 
     Raises
     ------
@@ -96,7 +96,12 @@ def subject_interval(
     References
     ----------
     Schütt, Kipnis, Diedrichsen, Kriegeskorte 2023, "Statistical inference on representational
-    geometries".
+    geometries"; Banerjee 1960, "Approximate confidence interval for linear functions of means
+    of k populations when the population variances are not equal" (the half width).
+
+    Notes
+    -----
+    Simulated, 95% intervals hold the truth in 94 to 100% with 2 to 10 subjects and 60 stimuli.
 
     Examples
     --------
@@ -139,7 +144,15 @@ def subject_interval(
             columns.setdefault(key, []).append(values)
     table = {key: placed(sides, np.stack(each, -1)) for key, each in columns.items()}
     names = tuple(owned.subjects)
-    lacking = {name: "one subject" for name, count in owned.subjects.items() if count < 2}
+    lacking = _lacking(sides, owned.subjects, table, reasons, drawn.units)
+    warnings = [
+        FEW_SUBJECTS.format(region=name, count=count)
+        for name, count in owned.subjects.items()
+        if 1 < count < FEW
+    ]
+    warnings += interval_warnings(drawn, comparison)
+    for warning in warnings:
+        logger.warning(warning)
     return xr.Dataset(
         {**table, "subjects": ("region_b", list(owned.subjects.values()))},
         coords=region_coords(sides, names),
@@ -153,9 +166,28 @@ def subject_interval(
             "resamples": resamples,
             "seed": seed,
             "not_estimable": json.dumps(lacking),
+            "warnings": json.dumps(warnings),
             "undefined": json.dumps(reasons),
         },
     )
+
+
+def _lacking(
+    sides: Sides,
+    subjects: dict[str, int],
+    table: dict[str, Any],
+    reasons: dict[str, str],
+    units: int,
+) -> dict[str, str]:
+    """Say which regions of `b`, or pairs of regions, have no interval."""
+    found = {name: "one subject" for name, count in subjects.items() if count < 2}
+    similarity, low = (table[key][1] for key in ("similarity", "low"))
+    for k, name in enumerate(subjects):
+        if name not in found:
+            pairs = [f"{region} × {name}" for region in sides.regions_a]
+            without = [reasons.get(region, FLAT) for region in sides.regions_a]
+            found |= not_estimable(pairs, similarity[:, k], low[:, k], without, units)
+    return found
 
 
 def _estimate(
@@ -169,98 +201,18 @@ def _estimate(
     if subjects < 2:
         empty = np.full_like(mean, np.nan)
         found = Variances(empty, empty, empty, empty)
-        reach = np.nan
+        half = empty
     else:
         found = variances(points, resampled, units, seed)
-        reach = float(t.ppf(0.5 + interval / 2, min(subjects, units) - 1))
-    error = np.sqrt(found.total)
+        reach_s, reach_n = (float(t.ppf(0.5 + interval / 2, k - 1)) for k in (subjects, units))
+        of_subjects = subjects / (subjects - 1) * found.subjects
+        half = np.sqrt(reach_s**2 * of_subjects + reach_n**2 * (found.total - of_subjects))
     return {
         "similarity": mean,
-        "low": np.maximum(mean - reach * error, -1.0),
-        "high": np.minimum(mean + reach * error, 1.0),
-        "standard_error": error,
+        "low": np.maximum(mean - half, -1.0),
+        "high": np.minimum(mean + half, 1.0),
+        "standard_error": np.sqrt(found.total),
         "variance_subjects": found.subjects,
         "variance_stimuli": found.stimuli,
         "variance_joint": found.joint,
     }
-
-
-def variances(points: Floats, resampled: Floats, units: int, seed: int) -> Variances:
-    """Return the variance of a mean over subjects, by what is drawn.
-
-    Parameters
-    ----------
-    points : array of float64, shape (K, S)
-        Similarity to each subject's RDM.
-    resampled : array of float64, shape (B, K, S)
-        The same in each resample of the stimuli.
-    units : int
-        How many stimuli, or groups of them, were drawn from.
-    seed : int
-        Of the draws of subjects.
-
-    Returns
-    -------
-    Variances
-        NaN where more than one resample in ten is not defined.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> stimuli, own = rng.normal(size=(500, 1, 1)), rng.normal(size=(1, 5))
-    >>> found = variances(own, own + stimuli, 100, seed=0)
-    >>> bool(np.isclose(found.subjects[0], own.var() / 5))
-    True
-    """
-    subjects = points.shape[-1]
-    rng = np.random.default_rng([seed, STREAM])
-    even = np.full(subjects, 1.0 / subjects)
-    times = rng.multinomial(subjects, even, size=len(resampled)) / subjects
-    # Drawing subjects alone needs no draws: its variance has this form.
-    of_subjects = points.var(-1) / subjects
-    of_stimuli = _variance(resampled.mean(-1))
-    joint = _variance(np.einsum("bks,bs->bk", resampled, times))
-    total = dual_variance(of_subjects, of_stimuli, joint, subjects, units)
-    return Variances(of_subjects, of_stimuli, joint, total)
-
-
-def _variance(resampled: Floats) -> Floats:
-    missing = np.isnan(resampled).mean(0)
-    found: Floats = np.full(resampled.shape[1], np.nan)
-    kept = missing <= 0.1
-    found[kept] = np.nanvar(resampled[:, kept], axis=0, ddof=1)
-    return found
-
-
-def dual_variance(
-    of_subjects: Floats, of_stimuli: Floats, joint: Floats, subjects: int, units: int
-) -> Floats:
-    """Correct the variance of drawing subjects and stimuli together.
-
-    Parameters
-    ----------
-    of_subjects, of_stimuli, joint : array of float64, one shape
-        Variances of the statistic when subjects, stimuli, and both are drawn.
-    subjects, units : int
-        How many there are of each.
-
-    Returns
-    -------
-    array of float64, same shape
-        Close to ``2 (V_subjects + V_stimuli) - V_joint`` where both are many; between the
-        larger of the single variances, each corrected for its number, and the joint one.
-
-    References
-    ----------
-    Schütt et al. 2023, "Statistical inference on representational geometries".
-
-    Examples
-    --------
-    >>> dual_variance(np.array(1.0), np.array(2.0), np.array(3.5), 10**6, 10**6).round(3).item()
-    2.5
-    """
-    c_s, c_n = subjects / (subjects - 1), units / (units - 1)
-    shared = joint - of_subjects - of_stimuli
-    corrected = c_s * of_subjects + c_n * of_stimuli - c_s * c_n * shared
-    least = np.maximum(c_s * of_subjects, c_n * of_stimuli)
-    return np.minimum(np.maximum(corrected, least), joint)

@@ -1,6 +1,7 @@
 """Rank similarities under resampled stimuli: each RDM is sorted once, ranks are weighted sums.
 
-A pair of stimuli drawn w_i and w_j times is there ω = w_i w_j times. In the order of the
+A pair of stimuli drawn w_i and w_j times is there ω = w_i w_j times, and one within a group that
+is drawn w times, w times. In the order of the
 distances its rank is what lies below it and the middle of itself, ``cumsum(ω) - (ω - 1)/2``;
 ties share the middle of their group. So no resample sorts anything again.
 """
@@ -90,14 +91,17 @@ class Room:
         RDMs of the second side.
     most : float
         The largest sum of weights.
+    within : tuple of two array of int, optional
+        Which pairs are within a group, from `pairs_within`.
     """
 
-    def __init__(self, pairs: int, columns: int, most: float) -> None:
+    def __init__(self, pairs: int, columns: int, most: float, within: Any = None) -> None:
         import torch
 
         dtype = torch.float32 if most < EXACT else torch.float64
         self.weights, self.ordered, self.ranks = (torch.empty(pairs, dtype=dtype) for _ in "wor")
         self.below = torch.zeros(pairs + 1, dtype=dtype)
+        self.within = within
         self.roots = np.empty_like(self.weights.numpy())
         self.others = np.empty((columns, pairs), self.roots.dtype)
 
@@ -109,11 +113,39 @@ class Room:
             part = weights[filled : filled + n - 1 - row]
             np.multiply(stimuli[row + 1 :], stimuli[row], out=part)
             filled += n - 1 - row
+        if self.within is not None:
+            places, of = self.within
+            weights[places] = stimuli[of]
         np.sqrt(weights, out=self.roots)
         return float(weights.sum(dtype=np.float64))
 
 
-def by_ranks(a: Squares, b: Squares, weights: Floats, comparison: str) -> Floats:
+def pairs_within(member: Any) -> tuple[Any, Any]:
+    """Return the pairs of stimuli of one group, in the order of ``numpy.triu_indices``.
+
+    Parameters
+    ----------
+    member : array of int, shape (n,)
+        The group of each stimulus.
+
+    Returns
+    -------
+    tuple of two array of int
+        Their places among all pairs, and the first stimulus of each.
+
+    Examples
+    --------
+    >>> [each.tolist() for each in pairs_within(np.array([0, 1, 0]))]
+    [[1], [0]]
+    """
+    rows, columns = np.triu_indices(len(member), 1)
+    places = np.flatnonzero(member[rows] == member[columns])
+    return places, rows[places]
+
+
+def by_ranks(
+    a: Squares, b: Squares, weights: Floats, comparison: str, member: Any = None
+) -> Floats:
     """Compare all RDMs of two sides by ranks under every resample of the stimuli.
 
     Parameters
@@ -124,6 +156,8 @@ def by_ranks(a: Squares, b: Squares, weights: Floats, comparison: str) -> Floats
         Multiplicities, 0 or more.
     comparison : {"spearman", "rho-a"}
         Over the pairs of different stimuli, each as often as it was drawn.
+    member : array of int, shape (n,), optional
+        The group of each stimulus, where groups are drawn; they share their weights.
 
     Returns
     -------
@@ -156,6 +190,7 @@ def by_ranks(a: Squares, b: Squares, weights: Floats, comparison: str) -> Floats
     rows, columns = np.triu_indices(n, 1)
     sides = [[RankedOnce(square[rows, columns]) for square in side] for side in (a, b)]
     most = float(np.square(weights.sum(1)).max(initial=0.0)) / 2.0
+    within = None if member is None else pairs_within(member)
     found = np.empty((len(weights), len(a), len(b)))
     # Each resample in one thread: several that meet after every small step would wait more.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -163,7 +198,7 @@ def by_ranks(a: Squares, b: Squares, weights: Floats, comparison: str) -> Floats
 
         def resample(k: int) -> None:
             if not hasattr(own, "room"):
-                own.room = Room(pairs, len(b), most)
+                own.room = Room(pairs, len(b), most, within)
             found[k] = _resample(sides[0], sides[1], weights[k], own.room, comparison)
 
         list(pool.map(resample, range(len(weights))))

@@ -11,8 +11,10 @@ import xarray as xr
 
 from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError, unknown
+from neurosage.rsa.arguments import check_by
 from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.between_rdms import holds_rdms_only
+from neurosage.rsa.categories import choices_of
 from neurosage.rsa.patterns import Source, responses_of
 from neurosage.rsa.resampling import multiplicities
 
@@ -46,9 +48,9 @@ def drawn_together(responses: xr.DataArray, by: str) -> Any:
     >>> drawn_together(a, "stimulus_id")
     2
     """
+    check_by(by)
     if by not in responses.coords or responses[by].dims != ("presentation",):
-        found = [name for name, c in responses.coords.items() if c.dims == ("presentation",)]
-        raise unknown("coordinate on presentation", by, found)
+        raise unknown("coordinate on presentation", by, choices_of(responses, responses))
     ids = pd.Series(responses["stimulus_id"].values.astype(str))
     if by == STIMULI:
         return ids.nunique()
@@ -98,23 +100,26 @@ def stimulus_groups(sources: Sequence[Any], by: str, stimulus_ids: Any) -> Any:
     >>> stimulus_groups([a], "kind", ["b", "a"])
     array(['house', 'face'], dtype=object)
     """
+    check_by(by)
     ids = np.asarray(stimulus_ids).astype(str)
     if by == STIMULI:
         return len(ids)
-    known: dict[str, None] = {}
+    known, kind = dict.fromkeys([STIMULI]), "coordinate on presentation"
     for source in sources:
         table = source.stimuli.table if isinstance(source, Teacher) else pd.DataFrame()
         if not holds_rdms_only(source):
             responses = responses_of(source)
-            coords = responses.coords.items()
-            found = [str(name) for name, c in coords if c.dims == ("presentation",)]
-            known |= dict.fromkeys(found)
-            if by in found:
+            if by in responses.coords and responses[by].dims == ("presentation",):
                 return _of_presentations(responses, by, ids)
-        known |= dict.fromkeys(map(str, table.columns))
         if by in table.columns:
             return _of_table(table, by, ids)
-    raise unknown("coordinate on presentation, or column of the stimuli,", by, known)
+    for source in sources:
+        if isinstance(source, Teacher):
+            known |= dict.fromkeys(map(str, source.stimuli.table.columns))
+            kind = "coordinate on presentation, or column of the stimuli,"
+        if not holds_rdms_only(source):
+            known |= dict.fromkeys(choices_of(source, responses_of(source)))
+    raise unknown(kind, by, known)
 
 
 def _of_presentations(responses: xr.DataArray, by: str, ids: Any) -> Any:
@@ -174,6 +179,33 @@ def drawn_weights(
     if resamples is None:
         return np.empty((0, len(stimulus_ids)))
     return multiplicities(drawn, resamples, seed)
+
+
+def drawn_groups(source: Source, by: str, stimulus_ids: Any) -> Any:
+    """Return which stimuli are drawn together.
+
+    Parameters
+    ----------
+    source, by, stimulus_ids
+        As in `drawn_weights`.
+
+    Returns
+    -------
+    array of int, shape (n,), or None
+        The group of each stimulus; None where single ones are drawn.
+
+    Examples
+    --------
+    >>> from neurosage.data.assembly import assembly
+    >>> a = assembly([[1.0], [2.0]], stimulus_id=["a", "b"], region="V4",
+    ...              kind=("presentation", ["face", "house"]))
+    >>> drawn_groups(a, "kind", ["b", "a"])
+    array([1, 0])
+    """
+    if by == STIMULI:
+        return None
+    groups = stimulus_groups([source], by, stimulus_ids)
+    return np.unique(groups, return_inverse=True)[1].ravel()
 
 
 def interval_over(by: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from neurosage.rsa.backends.base import Floats
+from neurosage.rsa.grouped import once, pairs_drawn, within
 from neurosage.rsa.resampling import standardised
 
 EXACT = 100  # stimuli up to which every pair's products cost less than collecting them
@@ -33,6 +34,8 @@ class MeanSimilarity:
         As in `neurosage.rsa.resampling.weighted_similarity`.
     pairs : int, optional
         How many will come at most; if not known, many.
+    member : array of int, shape (n,), optional
+        The group of each stimulus, where groups are drawn: pairs within count w times, not w².
 
     Examples
     --------
@@ -44,7 +47,10 @@ class MeanSimilarity:
     array([0.])
     """
 
-    def __init__(self, weights: Floats, comparison: str, pairs: int | None = None) -> None:
+    def __init__(
+        self, weights: Floats, comparison: str, pairs: int | None = None, member: Any = None
+    ) -> None:
+        self._member = member
         self._weights = np.vstack([np.ones((1, weights.shape[1])), weights])
         self._centred = comparison == "pearson"
         self._deviation = weights - 1.0
@@ -58,17 +64,22 @@ class MeanSimilarity:
         """Take one pair of RDMs, shape (k, k), of the `used` stimuli, shape (k,)."""
         x, y = standardised(x, self._centred), standardised(y, self._centred)
         weights = self._weights[:, used]
-        self._pairs.append(weights.sum(1) ** 2 - np.square(weights).sum(1))
+        member = None if self._member is None else self._member[used]
+        self._pairs.append(pairs_drawn(weights, member))
         cross = x * y
+        inside: Any = 0.0
+        if member is not None:
+            sums = [within(each, member) for each in (x, y, x * x, y * y, cross)]
+            inside = np.stack(sums) @ once(weights).T
         if self._exact:
             every = np.stack([x, y, x * x, y * y, cross])
-            self._forms.append(np.einsum("mbi,bi->mb", weights @ every, weights))
+            self._forms.append(np.einsum("mbi,bi->mb", weights @ every, weights) + inside)
             return
         rows = [each.sum(1) for each in (x, y)]
         rows += [np.einsum("ij,ij->i", x, x), np.einsum("ij,ij->i", y, y), cross.sum(1)]
         known = np.stack(rows)
         # The sum, and twice what the resample adds to it.
-        self._forms.append(known.sum(1)[:, None] + 2.0 * known @ (weights - 1.0).T)
+        self._forms.append(known.sum(1)[:, None] + 2.0 * known @ (weights - 1.0).T + inside)
         if self._average.size:
             self._collect(x, y, cross, used)
 

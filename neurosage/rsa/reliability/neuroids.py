@@ -17,7 +17,7 @@ from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.patterns import Source, responses_of
 from neurosage.rsa.presentations import averaged_hint
 from neurosage.rsa.reliability.brain_score import BRAIN_SCORE, internal_consistency
-from neurosage.rsa.reliability.drawing import drawn_together
+from neurosage.rsa.reliability.drawing import stimulus_groups
 from neurosage.rsa.reliability.estimates import SPLITS_OF_RESAMPLES, by_splits, by_variance
 from neurosage.rsa.reliability.horst import LESS_THAN_CHANCE, step_up
 from neurosage.rsa.reliability.trials import Trials, trials_of
@@ -72,7 +72,8 @@ def reliability(
     resamples : int
         Of the bootstrap, 20 or more. ``split-half`` takes its first 20 splits in each.
     by : str
-        Coordinate on presentation whose values are drawn instead of stimuli, such as
+        Coordinate on presentation, or column of the teacher's stimuli, whose values are drawn
+        instead of stimuli, such as
         ``object``, where images of one object are not independent; 10 values or more. Of few
         the interval is too narrow: it held the truth in 78% with 10, in 88% with 20.
 
@@ -110,7 +111,8 @@ def reliability(
     check_sampling(splits=splits, seed=seed, resamples=resamples, interval=interval)
     _check(method, interval)
     responses = responses_of(teacher_or_assembly)
-    drawn = drawn_together(responses, by)
+    stimulus_ids = list(dict.fromkeys(responses["stimulus_id"].values))
+    drawn = stimulus_groups([teacher_or_assembly], by, stimulus_ids)
     how: dict[str, Any] = {"method": method}
     how |= {} if method == "variance" else {"splits": splits, "seed": seed}
     if method == "internal-consistency":

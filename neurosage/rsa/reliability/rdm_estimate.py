@@ -17,8 +17,14 @@ from neurosage.rsa.patterns import Patterns, Source, read_patterns
 from neurosage.rsa.presentations import MINIMUM_STIMULI, Presentations, Repeated
 from neurosage.rsa.reliability.horst import LESS_THAN_CHANCE, LOWEST, step_up
 from neurosage.rsa.reliability.mean_similarity import MeanSimilarity
+from neurosage.rsa.reliability.offered import (
+    COMPARISONS,
+    KINDS,
+    check_form,
+    check_halves,
+    check_kind,
+)
 from neurosage.rsa.reliability.rdm_halves import (
-    DISTANCES,
     Pair,
     least_repetitions,
     least_sites,
@@ -28,8 +34,8 @@ from neurosage.rsa.reliability.rdm_halves import (
 from neurosage.rsa.reliability.splits import how_many
 from neurosage.rsa.resampling import check_sampling
 
-KINDS = ("trials", "sites")
-COMPARISONS = ("pearson", "spearman", "cosine")
+__all__ = ["COMPARISONS", "KINDS", "Estimate", "Estimator", "Settings", "from_pairs", "ranked"]
+
 SITTING_OUT = 0.1  # more of the stimuli without a pattern in a half, and the halves are no sample
 
 
@@ -54,12 +60,9 @@ class Settings:
         InputError
             If a value is unknown.
         """
-        if self.kind not in KINDS:
-            raise unknown("kind of RDM reliability", self.kind, KINDS)
-        if self.distance not in DISTANCES:
-            raise unknown("distance", self.distance, DISTANCES)
-        if self.comparison not in COMPARISONS:
-            raise unknown("comparison", self.comparison, COMPARISONS)
+        check_kind(self.kind)
+        check_halves(self.distance)
+        check_form(self.comparison)
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
         if self.precision != "none" and self.distance != CROSSNOBIS:
@@ -147,8 +150,8 @@ class Estimator:
             "Take fewer stimuli with select, or fewer resamples.",
         )
 
-    def estimate(self, region: str, weights: Floats) -> Estimate:
-        """Estimate one region under weights of its stimuli, shape (B, n)."""
+    def estimate(self, region: str, weights: Floats, member: Any = None) -> Estimate:
+        """Estimate one region under weights of its stimuli, (B, n), and their groups, (n,)."""
         settings = self.settings
         found, reason = self.held(region)
         if reason:
@@ -162,7 +165,10 @@ class Estimator:
             pairs = trial_halves(found, *how)
         stimuli = found.stimuli if isinstance(found, Presentations) else np.arange(len(found))
         many = _splits_of(found, settings)
-        found = from_pairs(pairs, weights[:, stimuli], settings.comparison, size, many)
+        groups = None if member is None else member[stimuli]
+        found = from_pairs(
+            pairs, weights[:, stimuli], settings.comparison, size, many, member=groups
+        )
         return replace(found, used=stimuli)
 
     def held(self, region: str) -> tuple[Any, str]:
@@ -194,7 +200,13 @@ def _splits_of(found: Any, settings: Settings) -> int:
 
 
 def from_pairs(
-    pairs: Iterator[Pair], weights: Floats, comparison: str, size: float, splits: int | None = None
+    pairs: Iterator[Pair],
+    weights: Floats,
+    comparison: str,
+    size: float,
+    splits: int | None = None,
+    *,
+    member: Any = None,
 ) -> Estimate:
     """Average the similarity of halves over splits, then correct once for their size.
 
@@ -210,6 +222,8 @@ def from_pairs(
         Of the whole, in the halves' unit.
     splits : int, optional
         How many pairs will come at most; intervals from few are exact.
+    member : array of int, shape (n,), optional
+        The group of each stimulus, where groups are drawn.
 
     Returns
     -------
@@ -219,7 +233,7 @@ def from_pairs(
     """
     count = weights.shape[1]
     form = "pearson" if comparison == "spearman" else comparison
-    mean = MeanSimilarity(weights, form, splits)
+    mean = MeanSimilarity(weights, form, splits, member)
     inverses, sitting = [], []
     for pair in pairs:
         if len(pair.used) >= MINIMUM_STIMULI:

@@ -126,7 +126,9 @@ def _median(neuroids: xr.DataArray, region: str) -> float:
     return float(np.median(found)) if len(found) else 1.0
 
 
-def without_estimate(settings: Settings, reasons: Mapping[str, str]) -> str:
+def without_estimate(
+    settings: Settings, reasons: Mapping[str, str], what: str = "RDM reliability"
+) -> str:
     """Say which regions have no estimate, why, and what would have one; nothing if all have.
 
     Parameters
@@ -135,6 +137,8 @@ def without_estimate(settings: Settings, reasons: Mapping[str, str]) -> str:
         What was asked for.
     reasons : mapping of str to str
         By region.
+    what : str
+        That has no estimate.
 
     Returns
     -------
@@ -150,7 +154,7 @@ def without_estimate(settings: Settings, reasons: Mapping[str, str]) -> str:
     for name, reason in reasons.items():
         regions.setdefault(reason, []).append(name)
     return " ".join(
-        f"RDM reliability ({settings.kind}) cannot be estimated for {', '.join(names)}: "
+        f"{what} ({settings.kind}) cannot be estimated for {', '.join(names)}: "
         f"{reason}.{_instead(settings, reason)}"
         for reason, names in regions.items()
     )

@@ -15,7 +15,7 @@ from neurosage.rsa.between_rdms import holds_rdms_only
 from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
 from neurosage.rsa.given import check_asked, given_rdms, own_distance
 from neurosage.rsa.patterns import Patterns, Source
-from neurosage.rsa.reliability.drawing import drawn_weights, interval_over
+from neurosage.rsa.reliability.drawing import drawn_groups, drawn_weights, interval_over
 from neurosage.rsa.reliability.neuroids import inflated_attrs
 from neurosage.rsa.reliability.rdm_estimate import Estimate, Estimator, Settings
 from neurosage.rsa.reliability.rdm_warnings import (
@@ -166,7 +166,8 @@ def estimate_regions(
     names, many = estimator.patterns.stimulus_ids, resamples if interval else None
     weights = drawn_weights(source, by, names, many, settings.seed)
     regions = estimator.patterns.regions
-    estimates = {name: estimator.estimate(name, weights) for name in regions}
+    member = drawn_groups(source, by, names)
+    estimates = {name: estimator.estimate(name, weights, member) for name in regions}
     notes = warnings_of(source, settings, estimates, count)
     reasons = {name: e.reason for name, e in estimates.items() if e.reason}
     how = {"resamples": resamples, "interval": interval} if interval else {}

@@ -179,7 +179,7 @@ def test_arguments_are_checked():
     """Unknown kinds and comparisons are named."""
     with pytest.raises(InputError, match="unknown kind of ceiling 'animals'"):
         noise_ceiling(subjects(), "animals")
-    with pytest.raises(InputError, match="unknown comparison"):
+    with pytest.raises(InputError, match="by comparison pearson"):
         noise_ceiling(subjects(), "subjects", comparison="kendall")
     with pytest.raises(InputError, match="splits must be a whole number of 1 or more, not -4"):
         noise_ceiling(subjects(), "subjects", splits=-4)

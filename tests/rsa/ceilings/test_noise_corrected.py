@@ -243,9 +243,9 @@ def test_arguments_are_checked():
     model, brain = pair(n=10)
     with pytest.raises(InputError, match="unknown formula"):
         noise_corrected(model, brain, formula="r")
-    with pytest.raises(InputError, match="unknown kind"):
+    with pytest.raises(InputError, match="is of kind 'trials' or 'sites'"):
         noise_corrected(model, brain, "subjects")
-    with pytest.raises(InputError, match="one entry a side"):
+    with pytest.raises(InputError, match="a pair such as"):
         noise_corrected(model, brain, normalise="zscore")
     with pytest.raises(InputError, match="splits must be a whole number"):
         noise_corrected(model, brain, splits=2.5)

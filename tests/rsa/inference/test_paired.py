@@ -12,8 +12,9 @@ from neurosage.data.assembly import assembly
 from neurosage.errors import InputError
 from neurosage.rsa.inference.bootstrap import bootstrap_similarity
 from neurosage.rsa.inference.cross_fitted import cross_fitted_similarity
+from neurosage.rsa.inference.differences import two_sided
 from neurosage.rsa.inference.holm import holm, resamples_needed
-from neurosage.rsa.inference.paired import MEAN, compare_models, two_sided
+from neurosage.rsa.inference.paired import MEAN, compare_models
 from neurosage.rsa.rdm import rdms
 from neurosage.rsa.resampling import multiplicities, weighted_similarity
 from neurosage.rsa.similarity import similarity
@@ -214,12 +215,12 @@ def test_a_flat_region_is_named_and_not_counted(choose):
 
 
 def test_few_stimuli_leave_no_interval_but_a_reason():
-    """Resamples of 7 stimuli have no halves to compare."""
+    """Seven stimuli say too little of others."""
     models, teacher = world(11, {"x": 0.5, "y": 2.0}, n=7)
     found = compare_models(models, teacher, choose="cross-fitted", resamples=60)
     assert found.difference.notnull().all()
     assert found.low.isnull().all()
-    assert "resamples" in json.loads(found.attrs["not_estimable"])["x - y, V4"]
+    assert "needs 10 or more" in json.loads(found.attrs["not_estimable"])["x - y, V4"]
 
 
 def test_method_is_what_is_drawn():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -11,7 +13,8 @@ from neurosage.data.registry import load_teacher
 from neurosage.errors import InputError
 from neurosage.rsa.inference.mantel import mantel_test
 from neurosage.rsa.inference.subject_rdms import rdms_of_subjects
-from neurosage.rsa.inference.subjects import dual_variance, subject_interval, variances
+from neurosage.rsa.inference.subject_variances import dual_variance, variances
+from neurosage.rsa.inference.subjects import _estimate, subject_interval
 from neurosage.rsa.rdm import rdms
 from neurosage.rsa.similarity import similarity
 
@@ -51,7 +54,7 @@ def test_stored_rdms_of_subjects_are_the_same():
 
 
 def test_correction_is_rsatoolbox_s():
-    """Of three variances, over subjects and stimuli few and many."""
+    """Of three variances, few and many; but never below what subjects or stimuli alone give."""
     from rsatoolbox.util.inference_util import _dual_bootstrap
 
     rng = np.random.default_rng(0)
@@ -60,7 +63,11 @@ def test_correction_is_rsatoolbox_s():
     for subjects, units in ((3, 20), (8, 92), (30, 500)):
         expected = _dual_bootstrap(np.stack([joint, *single]), subjects, units)
         found = dual_variance(*single, joint, subjects, units)
-        np.testing.assert_allclose(found, expected)
+        least = single.T * [subjects / (subjects - 1), units / (units - 1)]
+        capped = least.max(1) > joint  # below what subjects alone give: there it is not followed
+        np.testing.assert_allclose(found[~capped], expected[~capped])
+        np.testing.assert_allclose(found[capped], least.max(1)[capped])
+        assert capped.any() == (subjects < 30)
     many = dual_variance(*single, joint, 10**8, 10**8)
     simple = 2 * single.sum(0) - joint
     np.testing.assert_allclose(many, np.clip(simple, single.max(0), joint), rtol=1e-5)
@@ -102,14 +109,14 @@ def test_variances_are_rsatoolbox_s_within_chance():
 
 
 def test_variance_lies_between_its_bounds():
-    """Never below what subjects or stimuli alone give, never above drawing both."""
+    """Never below what subjects or stimuli alone give, else never above drawing both."""
     rng = np.random.default_rng(1)
     points = rng.normal(size=(4, 6))
     resampled = points + 0.5 * rng.normal(size=(300, 4, 1)) + 0.3 * rng.normal(size=(300, 4, 6))
     found = variances(points, resampled, 50, 0)
-    assert (found.total <= found.joint + 1e-12).all()
-    least = np.minimum(np.maximum(found.subjects, found.stimuli), found.joint)
+    least = np.maximum(6 / 5 * found.subjects, 50 / 49 * found.stimuli)
     assert (found.total >= least - 1e-12).all()
+    assert (found.total <= np.maximum(found.joint, least) + 1e-12).all()
 
 
 def test_intervals_hold_the_truth():
@@ -134,6 +141,34 @@ def test_one_subject_is_not_estimable():
     assert "V4" in found.attrs["not_estimable"]
     with pytest.raises(InputError, match="2 or more"):
         subject_interval(model, brain.drop_vars("subject"))
+
+
+def test_few_subjects_widen_by_what_they_differ():
+    """Where stimuli are what matters, two subjects have an interval of about 2 SE, not 13."""
+    rng = np.random.default_rng(2)
+    held, wide = [], []
+    for seed in range(300):
+        stimuli = rng.normal(size=(40, 1)) + 0.2 * rng.normal(size=(40, 2))
+        times = rng.multinomial(40, np.full(40, 1 / 40), size=100) / 40
+        points = 0.1 * stimuli.mean(0)[None]
+        found = _estimate(points, 0.1 * (times @ stimuli)[:, None], 40, 0.95, seed)
+        held.append(found["low"][0] <= 0 <= found["high"][0])
+        wide.append((found["high"] - found["low"])[0] / (2 * 0.1 / np.sqrt(40)))
+    assert 0.93 <= np.mean(held) <= 0.999
+    assert 1.9 < np.median(wide) < 4
+
+
+def test_few_subjects_are_warned_of_and_lost_intervals_have_a_reason():
+    """Below five subjects; and where resamples of few stimuli have no similarity."""
+    model, brain = world(4, subjects=2)
+    found = subject_interval(model, brain, resamples=50)
+    assert "IT: 2 subjects" in json.loads(found.attrs["warnings"])[0]
+    assert json.loads(found.attrs["not_estimable"]) == {}
+    many = subject_interval(*world(4, subjects=5), resamples=50)
+    assert json.loads(many.attrs["warnings"]) == []
+    few = subject_interval(*world(5, subjects=5, n=4), resamples=50)
+    assert few.low.isnull().all()
+    assert "needs 10 or more" in json.loads(few.attrs["not_estimable"])["layer1 × IT"]
 
 
 @pytest.mark.realdata

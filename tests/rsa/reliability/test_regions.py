@@ -291,7 +291,7 @@ def test_rdms_alone_have_no_halves():
     [
         ({"kind": "subject"}, "unknown kind"),
         ({"distance": "manhattan"}, "unknown distance"),
-        ({"comparison": "kendall"}, "unknown comparison"),
+        ({"comparison": "kendall"}, "only, not by 'kendall'"),
         ({"splits": 0}, "splits"),
         ({"splits": 2.5}, "splits"),
         ({"seed": 1.5}, "seed"),
