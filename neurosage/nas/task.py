@@ -10,7 +10,7 @@ from neurosage.errors import InputError, NeurosageError, unknown
 from neurosage.nas.datasets import DataSpec
 from neurosage.nas.recipes import Recipe
 from neurosage.nas.space import Architecture
-from neurosage.rsa.missing import check_policy
+from neurosage.rsa.responses.missing import check_policy
 
 
 class CandidateFailed(NeurosageError, RuntimeError):  # noqa: N818  # a fate, not a fault

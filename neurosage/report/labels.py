@@ -102,8 +102,8 @@ def named_places(count: int, room: int, always: Iterable[int]) -> list[tuple[flo
 
     Examples
     --------
-    >>> named_places(61, 5, [14, 20])
-    [(0, [0]), (17.0, [14, 20]), (45, [45]), (60, [60])]
+    >>> named_places(61, 5, [24, 30])
+    [(0, [0]), (27.0, [24, 30]), (60, [60])]
     """
     if room >= count:
         return [(place, [place]) for place in range(count)]

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from neurosage.errors import InputError
-from neurosage.rsa.patterns import Source
+from neurosage.rsa.responses.patterns import Source
 from neurosage.rsa.similarity import similarity
 
 

@@ -13,11 +13,11 @@ import xarray as xr
 from neurosage.data.columns import types_of_ids
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Backend, Floats, check_stimulus_count
+from neurosage.rsa.distances.noise_precision import Precision
+from neurosage.rsa.distances.own_distances import side_distance, side_precision
 from neurosage.rsa.given import check_asked, given_rdms
-from neurosage.rsa.noise_precision import Precision
-from neurosage.rsa.own_distances import side_distance, side_precision
-from neurosage.rsa.patterns import Source
 from neurosage.rsa.rdm import condensed_rdms, rdms, usable_rdms
+from neurosage.rsa.responses.patterns import Source
 from neurosage.rsa.ties import RANKED, merged, rounding_of
 
 

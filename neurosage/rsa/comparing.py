@@ -15,16 +15,16 @@ from neurosage.data.assembly import region_names
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Compared, Floats
 from neurosage.rsa.between_rdms import compare_rdms, first_rdms, holds_rdms_only
-from neurosage.rsa.noise_precision import own_precision
-from neurosage.rsa.own_distances import (
+from neurosage.rsa.distances.noise_precision import own_precision
+from neurosage.rsa.distances.own_distances import (
     WHITENED,
     backend_distance,
     side_distance,
     side_precision,
 )
-from neurosage.rsa.patterns import Patterns, Source, read_patterns, responses_of
+from neurosage.rsa.distances.whitened import whiten
 from neurosage.rsa.prepared import Prepared
-from neurosage.rsa.whitened import whiten
+from neurosage.rsa.responses.patterns import Patterns, Source, read_patterns, responses_of
 from neurosage.rsa.without_rdms import why_undefined
 
 

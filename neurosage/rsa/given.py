@@ -12,9 +12,9 @@ import xarray as xr
 from neurosage.data.teacher import RDM_DIMS, SUBJECT_DIMS, Teacher
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.arguments import check_by
-from neurosage.rsa.noise_precision import PRECISIONS, Precision, precision_name
-from neurosage.rsa.normalise import check_method
-from neurosage.rsa.own_distances import WITHOUT_REPETITIONS
+from neurosage.rsa.distances.noise_precision import PRECISIONS, Precision, precision_name
+from neurosage.rsa.distances.own_distances import WITHOUT_REPETITIONS
+from neurosage.rsa.responses.normalise import check_method
 
 DEFAULT_DISTANCE = "correlation"
 UNASKED = {"by": "stimulus_id", "normalise": None, "precision": "none"}

@@ -12,19 +12,24 @@ import xarray as xr
 from neurosage.rsa.arguments import check_by, check_recording
 from neurosage.rsa.backends.base import Backend, check_offers, check_stimulus_count, get_backend
 from neurosage.rsa.between_rdms import holds_rdms_only
-from neurosage.rsa.given import UNASKED, check_asked, given_rdms
-from neurosage.rsa.missing import check_policy
-from neurosage.rsa.noise_precision import DEFAULTS, Precision, own_precision, precision_name
-from neurosage.rsa.own_distances import (
+from neurosage.rsa.distances.noise_precision import (
+    DEFAULTS,
+    Precision,
+    own_precision,
+    precision_name,
+)
+from neurosage.rsa.distances.own_distances import (
     RDM_DISTANCES,
     WHITENED,
     backend_distance,
     check_distance,
 )
-from neurosage.rsa.pairwise_missing import POLICY as PAIRWISE
-from neurosage.rsa.patterns import Source, read_patterns
+from neurosage.rsa.distances.pairwise_missing import POLICY as PAIRWISE
+from neurosage.rsa.distances.whitened import whiten
+from neurosage.rsa.given import UNASKED, check_asked, given_rdms
 from neurosage.rsa.rdm import rdms
-from neurosage.rsa.whitened import whiten
+from neurosage.rsa.responses.missing import check_policy
+from neurosage.rsa.responses.patterns import Source, read_patterns
 from neurosage.rsa.without_rdms import (
     REPRESENTATIONS,
     check_responses,

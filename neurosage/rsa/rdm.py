@@ -9,12 +9,12 @@ import xarray as xr
 
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Backend, Floats, get_backend
+from neurosage.rsa.distances.noise_precision import Precision
+from neurosage.rsa.distances.own_distances import check_distance
+from neurosage.rsa.distances.poisson import Prior
+from neurosage.rsa.distances.rdm_making import Asked, make_rdms
 from neurosage.rsa.given import check_rdms, is_rdms, own_distance, stored
-from neurosage.rsa.noise_precision import Precision
-from neurosage.rsa.own_distances import check_distance
-from neurosage.rsa.patterns import Source
-from neurosage.rsa.poisson import Prior
-from neurosage.rsa.rdm_making import Asked, make_rdms
+from neurosage.rsa.responses.patterns import Source
 
 __all__ = ["check_distance", "check_rdms", "condensed_rdms", "is_rdms", "rdms", "usable_rdms"]
 

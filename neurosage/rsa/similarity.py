@@ -10,14 +10,19 @@ from neurosage.errors import InputError, unknown
 from neurosage.rsa.arguments import check_recording
 from neurosage.rsa.backends.base import Backend, get_backend
 from neurosage.rsa.between_rdms import check_given, holds_rdms_only
-from neurosage.rsa.categories import check_categories
 from neurosage.rsa.comparing import compare_with, labelled
+from neurosage.rsa.distances.noise_precision import Precision
+from neurosage.rsa.distances.own_distances import check_order
 from neurosage.rsa.given import one_a_side
-from neurosage.rsa.noise_precision import Precision
-from neurosage.rsa.own_distances import check_order
-from neurosage.rsa.patterns import Source, incomplete_stimuli, own_normalisation, responses_of
 from neurosage.rsa.prepared import Prepared, check_comparable, prepare, prepare_without
 from neurosage.rsa.rdm import rdms
+from neurosage.rsa.responses.categories import check_categories
+from neurosage.rsa.responses.patterns import (
+    Source,
+    incomplete_stimuli,
+    own_normalisation,
+    responses_of,
+)
 from neurosage.rsa.without_rdms import check_responses, distance_for
 
 __all__ = ["Prepared", "prepare", "similarity", "similarity_to"]

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from neurosage.errors import InputError
 from neurosage.rsa.arguments import check_by
-from neurosage.rsa.normalise import check_method
 from neurosage.rsa.resampling import check_sampling
+from neurosage.rsa.responses.normalise import check_method
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 Precision: TypeAlias = str | Mapping[str, Any] | None

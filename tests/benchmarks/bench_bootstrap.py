@@ -2,8 +2,8 @@
 
 Theirs is `eval_bootstrap_pattern` without noise ceiling, the regions in one `RDMs`, from RDMs made
 beforehand and with fewer samples, whose time is scaled up; ours is one call of
-`neurosage.bootstrap_similarity` on the recordings. Both intervals are compared by the standard
-deviation over samples. Exits 1 where the goal is not reached.
+`neurosage.bootstrap_similarity` on the recordings, whose RDMs it makes. (That both find the same
+in the same samples is a test's matter.) Exits 1 where the goal is not reached.
 """
 
 from __future__ import annotations
@@ -44,22 +44,11 @@ def resampled(stimuli: int, comparison: str, least: float | None, arguments, mac
     forms = LAYERS * len(REGIONS) + 2 * (LAYERS + len(REGIONS))
     products = 1e-9 * forms * arguments.resamples * stimuli**2
     limit = machine.seconds(products, 0.0) if comparison == "pearson" else None
-    spread(ours.result, peer.result, comparison)
     work = (
         f"{arguments.resamples} resamples, {LAYERS} x {len(REGIONS)}, n = {stimuli}, {comparison}"
     )
     scale = arguments.resamples / arguments.peer
     return Goal(work, ours, peer, least, limit=limit, scale=scale)
-
-
-def spread(ours, theirs, comparison: str) -> None:
-    """Print how wide both find the sampling distribution, of the mean over regions."""
-    values = np.asarray(theirs.evaluations)  # samples × models × regions, or × models
-    each = values.reshape(len(values), LAYERS, -1).std(0, ddof=1).mean()
-    print(
-        f"{comparison}: mean standard error {float(ours.standard_error.mean()):.5f} (ours), "
-        f"{each:.5f} (rsatoolbox, {len(values)} samples)"
-    )
 
 
 def main() -> int:

@@ -15,7 +15,6 @@ from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.ceilings.noise_corrected import noise_corrected
 from neurosage.rsa.ceilings.subject_ceiling import Bounds, reasons, subject_bounds, subject_rdms
 from neurosage.rsa.given import own_distance
-from neurosage.rsa.patterns import Source
 from neurosage.rsa.reliability.neuroids import inflated_attrs
 from neurosage.rsa.reliability.offered import check_form
 from neurosage.rsa.reliability.rdm_estimate import KINDS as SPLIT_KINDS
@@ -23,6 +22,7 @@ from neurosage.rsa.reliability.rdm_estimate import Settings
 from neurosage.rsa.reliability.rdm_warnings import without_estimate
 from neurosage.rsa.reliability.regions import rdm_reliability
 from neurosage.rsa.resampling import check_sampling, multiplicities, percentile_interval
+from neurosage.rsa.responses.patterns import Source
 
 __all__ = ["noise_ceiling", "noise_corrected"]
 

@@ -15,11 +15,9 @@ from neurosage.errors import InputError, unknown
 from neurosage.rsa.arguments import check_recording
 from neurosage.rsa.backends.base import Floats, check_memory, check_stimulus_count
 from neurosage.rsa.between_rdms import holds_rdms_only, shared_rows
-from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
+from neurosage.rsa.distances.crossnobis import DISTANCE as CROSSNOBIS
+from neurosage.rsa.distances.own_distances import side_distance
 from neurosage.rsa.given import one_a_side, own_distance
-from neurosage.rsa.missing import leave_out
-from neurosage.rsa.own_distances import side_distance
-from neurosage.rsa.patterns import Patterns, Source, responses_of
 from neurosage.rsa.rdm import rdms
 from neurosage.rsa.reliability.drawing import drawn_groups, drawn_weights
 from neurosage.rsa.reliability.neuroids import inflated_attrs
@@ -27,6 +25,8 @@ from neurosage.rsa.reliability.rdm_estimate import Estimate, Estimator, Settings
 from neurosage.rsa.reliability.rdm_warnings import warnings_of, without_estimate
 from neurosage.rsa.reliability.regions import provenance
 from neurosage.rsa.resampling import check_sampling, percentile_interval, weighted_similarity
+from neurosage.rsa.responses.missing import leave_out
+from neurosage.rsa.responses.patterns import Patterns, Source, responses_of
 
 logger = logging.getLogger(__name__)
 

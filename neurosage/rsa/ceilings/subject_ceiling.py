@@ -14,10 +14,10 @@ from neurosage.data.assembly import region_names
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats, check_memory
 from neurosage.rsa.given import check_asked, check_rdms, given_rdms
-from neurosage.rsa.patterns import Source, own_normalisation, responses_of
 from neurosage.rsa.rdm import rdms
 from neurosage.rsa.reliability.rdm_estimate import Settings, ranked
 from neurosage.rsa.resampling import standardised, weighted_similarity
+from neurosage.rsa.responses.patterns import Source, own_normalisation, responses_of
 
 LACKING = "RDMs of {count} subject{s}; a ceiling over subjects needs at least 2"
 

@@ -9,15 +9,15 @@ import numpy as np
 import xarray as xr
 
 from neurosage.rsa.backends.base import Floats
+from neurosage.rsa.distances.noise_precision import Precision
 from neurosage.rsa.inference.draws import drawn_by
 from neurosage.rsa.inference.labelled import flat_regions, placed, region_coords
 from neurosage.rsa.inference.redrawn import Resampled, interval_warnings, resample
 from neurosage.rsa.inference.sides import Sides, read_sides
 from neurosage.rsa.inference.subjects import subject_interval
-from neurosage.rsa.noise_precision import Precision
-from neurosage.rsa.patterns import Source
 from neurosage.rsa.reliability.drawing import interval_over
 from neurosage.rsa.resampling import check_sampling
+from neurosage.rsa.responses.patterns import Source
 
 
 def bootstrap_similarity(

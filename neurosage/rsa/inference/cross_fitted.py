@@ -15,14 +15,14 @@ from neurosage.rsa.inference.halving import about_cross_fit, fit_across
 from neurosage.rsa.inference.labelled import flat_regions, not_estimable
 from neurosage.rsa.inference.redrawn import interval_warnings
 from neurosage.rsa.inference.sides import Sides, read_sides
-from neurosage.rsa.patterns import Source
 from neurosage.rsa.reliability.drawing import interval_over
 from neurosage.rsa.resampling import check_sampling, percentile_interval
+from neurosage.rsa.responses.patterns import Source
 
 BIASED = ("cka", "cosine_cov")
 BIAS = (
-    "comparison={comparison!r} grows as stimuli get fewer, on noise too, so halves read higher than "
-    "the whole and a cross-fitted value may exceed the best; comparison='cka_unbiased' does not."
+    "comparison={comparison!r} grows as stimuli get fewer, on noise too, so halves read higher "
+    "than the whole and a cross-fitted value may exceed the best; comparison='cka_unbiased' does not."
 )
 
 logger = logging.getLogger(__name__)

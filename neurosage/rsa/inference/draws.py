@@ -9,9 +9,9 @@ import numpy as np
 
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.patterns import Source
 from neurosage.rsa.reliability.drawing import STIMULI, stimulus_groups
 from neurosage.rsa.resampling import MINIMUM_GROUPS, multiplicities
+from neurosage.rsa.responses.patterns import Source
 
 MINIMUM_HALF = 3  # stimuli that make distances to compare
 MISSING = 0.1  # of the resamples may lack the statistic

@@ -13,8 +13,8 @@ from neurosage.rsa.backends.base import Floats, check_memory
 from neurosage.rsa.inference.labelled import flat_regions, placed, region_coords
 from neurosage.rsa.inference.sides import Sides, read_sides
 from neurosage.rsa.inference.unit_squares import check_dot, unit_square
-from neurosage.rsa.patterns import Source
 from neurosage.rsa.resampling import check_sampling, check_whole
+from neurosage.rsa.responses.patterns import Source
 
 MOVED = 1 << 22  # numbers looked up at a time, 16 MB: threads of a busy machine seldom wait
 LAYERS_BYTES = 512 << 20  # of layers permuted together

@@ -19,10 +19,10 @@ from neurosage.rsa.inference.holm import resamples_needed
 from neurosage.rsa.inference.labelled import not_estimable
 from neurosage.rsa.inference.redrawn import drawn_for, interval_warnings, resample
 from neurosage.rsa.inference.sides import Sides, read_sides
-from neurosage.rsa.missing import first_names
-from neurosage.rsa.patterns import Source
 from neurosage.rsa.reliability.drawing import interval_over
 from neurosage.rsa.resampling import check_sampling
+from neurosage.rsa.responses.missing import first_names
+from neurosage.rsa.responses.patterns import Source
 
 logger = logging.getLogger(__name__)
 

@@ -15,15 +15,13 @@ from neurosage.data.assembly import region_names
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Backend, check_offers, check_stimulus_count
 from neurosage.rsa.between_rdms import check_given, first_rdms, holds_rdms_only, shared_rows
-from neurosage.rsa.given import one_a_side
-from neurosage.rsa.inference.squares import Held, Made, Squares, comparable
-from neurosage.rsa.noise_precision import (
+from neurosage.rsa.distances.noise_precision import (
     DEFAULTS,
     Precision,
     own_precision,
     precision_name,
 )
-from neurosage.rsa.own_distances import (
+from neurosage.rsa.distances.own_distances import (
     RDM_DISTANCES,
     WHITENED,
     backend_distance,
@@ -31,8 +29,12 @@ from neurosage.rsa.own_distances import (
     side_distance,
     side_precision,
 )
-from neurosage.rsa.pairwise_missing import POLICY as PAIRWISE
-from neurosage.rsa.patterns import (
+from neurosage.rsa.distances.pairwise_missing import POLICY as PAIRWISE
+from neurosage.rsa.distances.whitened import whiten
+from neurosage.rsa.given import one_a_side
+from neurosage.rsa.inference.squares import Held, Made, Squares, comparable
+from neurosage.rsa.rdm import rdms
+from neurosage.rsa.responses.patterns import (
     Patterns,
     Source,
     incomplete_stimuli,
@@ -40,9 +42,7 @@ from neurosage.rsa.patterns import (
     read_patterns,
     responses_of,
 )
-from neurosage.rsa.rdm import rdms
 from neurosage.rsa.ties import MADE, rounding_of
-from neurosage.rsa.whitened import whiten
 from neurosage.rsa.without_rdms import REPRESENTATIONS, distance_for
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.patterns import Patterns
+from neurosage.rsa.responses.patterns import Patterns
 from neurosage.rsa.ties import RANKED, merged_square
 
 HELD_BYTES = 2 << 30  # of one side that is kept; what is more is made when asked for

@@ -12,8 +12,8 @@ from neurosage.errors import InputError
 from neurosage.rsa.backends.base import check_memory
 from neurosage.rsa.ceilings.subject_ceiling import by_subject, same_stimuli
 from neurosage.rsa.given import check_asked, check_rdms, given_rdms
-from neurosage.rsa.patterns import Source, own_normalisation, responses_of
 from neurosage.rsa.rdm import rdms
+from neurosage.rsa.responses.patterns import Source, own_normalisation, responses_of
 
 SEVERAL = (
     "give RDMs with dim 'subject', or responses with a coordinate 'subject' on neuroid or "

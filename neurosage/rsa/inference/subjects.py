@@ -24,9 +24,9 @@ from neurosage.rsa.inference.redrawn import interval_warnings, resample
 from neurosage.rsa.inference.sides import Sides, read_sides
 from neurosage.rsa.inference.subject_rdms import SEVERAL, rdms_of_subjects
 from neurosage.rsa.inference.subject_variances import Variances, variances
-from neurosage.rsa.patterns import Source
 from neurosage.rsa.reliability.drawing import interval_over
 from neurosage.rsa.resampling import check_sampling
+from neurosage.rsa.responses.patterns import Source
 
 logger = logging.getLogger(__name__)
 

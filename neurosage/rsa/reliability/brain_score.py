@@ -9,9 +9,9 @@ import xarray as xr
 
 from neurosage.data.assembly import region_names
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.normalise import group_starts
 from neurosage.rsa.reliability.horst import LOWEST
 from neurosage.rsa.reliability.trials import FLAT, slices
+from neurosage.rsa.responses.normalise import group_starts
 
 BRAIN_SCORE: dict[str, Any] = {"method": "internal-consistency", "splits": 10, "seed": 1}
 COLUMNS = 64

@@ -12,8 +12,7 @@ import xarray as xr
 from neurosage import __version__
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.between_rdms import holds_rdms_only
-from neurosage.rsa.patterns import Source
-from neurosage.rsa.presentations import MINIMUM_STIMULI, Presentations, Repeated
+from neurosage.rsa.distances.presentations import MINIMUM_STIMULI, Presentations, Repeated
 from neurosage.rsa.reliability.mean_similarity import MeanSimilarity
 from neurosage.rsa.reliability.neuroid_curve import (
     Curve,
@@ -33,6 +32,7 @@ from neurosage.rsa.reliability.rdm_halves import (
 from neurosage.rsa.reliability.regions import RDMS_ONLY
 from neurosage.rsa.reliability.subsets import repetition_sets, site_sets
 from neurosage.rsa.resampling import check_whole
+from neurosage.rsa.responses.patterns import Source
 
 OVER = ("repetitions", "sites")
 OF = ("neuroids", "rdm")

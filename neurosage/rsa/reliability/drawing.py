@@ -14,9 +14,9 @@ from neurosage.errors import InputError, unknown
 from neurosage.rsa.arguments import check_by
 from neurosage.rsa.backends.base import Floats
 from neurosage.rsa.between_rdms import holds_rdms_only
-from neurosage.rsa.categories import choices_of
-from neurosage.rsa.patterns import Source, responses_of
 from neurosage.rsa.resampling import multiplicities
+from neurosage.rsa.responses.categories import choices_of
+from neurosage.rsa.responses.patterns import Source, responses_of
 
 STIMULI = "stimulus_id"
 

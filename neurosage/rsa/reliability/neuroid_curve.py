@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.presentations import MINIMUM_STIMULI, Presentations, Repeated
+from neurosage.rsa.distances.presentations import MINIMUM_STIMULI, Presentations, Repeated
 from neurosage.rsa.reliability.rdm_estimate import Settings
 from neurosage.rsa.reliability.subsets import means, repetition_sets
 

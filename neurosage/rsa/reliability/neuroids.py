@@ -14,14 +14,14 @@ from neurosage import __version__
 from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.patterns import Source, responses_of
-from neurosage.rsa.presentations import averaged_hint
+from neurosage.rsa.distances.presentations import averaged_hint
 from neurosage.rsa.reliability.brain_score import BRAIN_SCORE, internal_consistency
 from neurosage.rsa.reliability.drawing import stimulus_groups
 from neurosage.rsa.reliability.estimates import SPLITS_OF_RESAMPLES, by_splits, by_variance
 from neurosage.rsa.reliability.horst import LESS_THAN_CHANCE, step_up
 from neurosage.rsa.reliability.trials import Trials, trials_of
 from neurosage.rsa.resampling import check_sampling, multiplicities, percentile_interval
+from neurosage.rsa.responses.patterns import Source, responses_of
 
 __all__ = ["BRAIN_SCORE", "METHODS", "reliability", "step_up"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import get_backend
-from neurosage.rsa.own_distances import RDM_DISTANCES, WHITENED
+from neurosage.rsa.distances.own_distances import RDM_DISTANCES, WHITENED
 from neurosage.rsa.reliability.rdm_halves import DISTANCES
 
 KINDS = ("trials", "sites")

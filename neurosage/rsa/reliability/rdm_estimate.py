@@ -10,11 +10,10 @@ import numpy as np
 
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Floats, check_memory
-from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
-from neurosage.rsa.crossnobis import weighed
-from neurosage.rsa.noise_precision import PRECISIONS
-from neurosage.rsa.patterns import Patterns, Source, read_patterns
-from neurosage.rsa.presentations import MINIMUM_STIMULI, Presentations, Repeated
+from neurosage.rsa.distances.crossnobis import DISTANCE as CROSSNOBIS
+from neurosage.rsa.distances.crossnobis import weighed
+from neurosage.rsa.distances.noise_precision import PRECISIONS
+from neurosage.rsa.distances.presentations import MINIMUM_STIMULI, Presentations, Repeated
 from neurosage.rsa.reliability.horst import LESS_THAN_CHANCE, LOWEST, step_up
 from neurosage.rsa.reliability.mean_similarity import MeanSimilarity
 from neurosage.rsa.reliability.offered import (
@@ -33,6 +32,7 @@ from neurosage.rsa.reliability.rdm_halves import (
 )
 from neurosage.rsa.reliability.splits import how_many
 from neurosage.rsa.resampling import check_sampling
+from neurosage.rsa.responses.patterns import Patterns, Source, read_patterns
 
 __all__ = ["COMPARISONS", "KINDS", "Estimate", "Estimator", "Settings", "from_pairs", "ranked"]
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
-from neurosage.rsa.crossnobis import distances, second_moments, weighed
-from neurosage.rsa.extremes import constant_rows
-from neurosage.rsa.presentations import Presentations
+from neurosage.rsa.distances.crossnobis import DISTANCE as CROSSNOBIS
+from neurosage.rsa.distances.crossnobis import distances, second_moments, weighed
+from neurosage.rsa.distances.presentations import Presentations
 from neurosage.rsa.reliability.splits import halves
 from neurosage.rsa.reliability.subsets import means, taken
+from neurosage.rsa.responses.extremes import constant_rows
 
 DISTANCES = ("correlation", "euclidean", "cosine", CROSSNOBIS)
 

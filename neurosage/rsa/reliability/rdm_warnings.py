@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
-from neurosage.rsa.patterns import Source, own_normalisation, responses_of
+from neurosage.rsa.distances.crossnobis import DISTANCE as CROSSNOBIS
 from neurosage.rsa.reliability.neuroids import inflated_attrs, reliability
 from neurosage.rsa.reliability.rdm_estimate import Estimate, Settings
 from neurosage.rsa.reliability.rdm_halves import least_repetitions
+from neurosage.rsa.responses.patterns import Source, own_normalisation, responses_of
 
 # Median neuroid reliability below which ceilings over trials are off by more than .02 or so.
 TOO_LOW, TOO_LOW_FEW = 0.6, 0.7  # the second: crossnobis with fewer repetitions than

@@ -12,9 +12,8 @@ import xarray as xr
 from neurosage import __version__
 from neurosage.data.assembly import region_names
 from neurosage.rsa.between_rdms import holds_rdms_only
-from neurosage.rsa.crossnobis import DISTANCE as CROSSNOBIS
+from neurosage.rsa.distances.crossnobis import DISTANCE as CROSSNOBIS
 from neurosage.rsa.given import check_asked, given_rdms, own_distance
-from neurosage.rsa.patterns import Patterns, Source
 from neurosage.rsa.reliability.drawing import drawn_groups, drawn_weights, interval_over
 from neurosage.rsa.reliability.neuroids import inflated_attrs
 from neurosage.rsa.reliability.rdm_estimate import Estimate, Estimator, Settings
@@ -25,6 +24,7 @@ from neurosage.rsa.reliability.rdm_warnings import (
     without_estimate,
 )
 from neurosage.rsa.resampling import check_sampling, percentile_interval
+from neurosage.rsa.responses.patterns import Patterns, Source
 
 FORMULA = "mean similarity of halves over splits, stepped up once (Horst 1951)"
 TARGETS = {

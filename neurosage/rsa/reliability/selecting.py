@@ -12,13 +12,13 @@ import xarray as xr
 
 from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError, unknown
-from neurosage.rsa.normalise import group_starts
-from neurosage.rsa.patterns import responses_of
 from neurosage.rsa.reliability.neuroid_curve import predicted_reliability
 from neurosage.rsa.reliability.neuroids import MINIMUM_STIMULI, reliability
 from neurosage.rsa.reliability.splits import halves
 from neurosage.rsa.reliability.trials import trials_of
 from neurosage.rsa.resampling import check_sampling
+from neurosage.rsa.responses.normalise import group_starts
+from neurosage.rsa.responses.patterns import responses_of
 
 Given = TypeVar("Given", Teacher, xr.DataArray)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosage.rsa.presentations import Presentations
+from neurosage.rsa.distances.presentations import Presentations
 
 # Two presentations of one stimulus in each set.
 Sets = tuple[Presentations, Presentations]
@@ -34,7 +34,7 @@ def repetition_sets(found: Presentations, k: int, splits: int, seed: int) -> Ite
     Examples
     --------
     >>> from neurosage.data.assembly import assembly
-    >>> from neurosage.rsa.presentations import Repeated
+    >>> from neurosage.rsa.distances.presentations import Repeated
     >>> a = assembly([[1.0], [1.0], [5.0], [5.0], [5.0]], region="V4",
     ...              stimulus_id=["a", "a", "b", "b", "b"])
     >>> first, second = next(repetition_sets(Repeated(a).region("V4"), 1, 1, seed=0))

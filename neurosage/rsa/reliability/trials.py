@@ -11,7 +11,7 @@ import xarray as xr
 
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.normalise import group_starts
+from neurosage.rsa.responses.normalise import group_starts
 
 BLOCK = 1 << 19  # numbers worked on at once: 4 MB in float64, what a cache holds
 FLAT = 1e-12  # a spread below this share of the size of the responses is rounding

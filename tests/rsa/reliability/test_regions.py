@@ -9,7 +9,7 @@ import pytest
 
 from neurosage.data.assembly import assembly, select
 from neurosage.errors import InputError
-from neurosage.rsa.presentations import Repeated
+from neurosage.rsa.distances.presentations import Repeated
 from neurosage.rsa.rdm import rdms
 from neurosage.rsa.reliability.horst import step_up
 from neurosage.rsa.reliability.rdm_halves import DISTANCES, square_rdm

@@ -9,9 +9,9 @@ from scipy.spatial.distance import squareform
 from neurosage.data.assembly import assembly
 from neurosage.data.average import average_repetitions
 from neurosage.errors import InputError
-from neurosage.rsa.crossnobis import crossnobis_squares, products_of
-from neurosage.rsa.noise_precision import precision_root, shrunk_covariance
-from neurosage.rsa.presentations import Repeated
+from neurosage.rsa.distances.crossnobis import crossnobis_squares, products_of
+from neurosage.rsa.distances.noise_precision import precision_root, shrunk_covariance
+from neurosage.rsa.distances.presentations import Repeated
 from neurosage.rsa.rdm import rdms
 from neurosage.rsa.reliability.rdm_halves import trial_halves
 from neurosage.rsa.reliability.regions import rdm_reliability

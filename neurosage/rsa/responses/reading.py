@@ -12,10 +12,10 @@ import xarray as xr
 
 from neurosage.data.assembly import align
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.missing import check_any_left, check_left, why_not_finite
-from neurosage.rsa.normalise import STATISTICS
-from neurosage.rsa.rows import Rows, read_rows
-from neurosage.rsa.scan import Scan, noise_sd, scan_rows
+from neurosage.rsa.responses.missing import check_any_left, check_left, why_not_finite
+from neurosage.rsa.responses.normalise import STATISTICS
+from neurosage.rsa.responses.rows import Rows, read_rows
+from neurosage.rsa.responses.scan import Scan, noise_sd, scan_rows
 
 
 @dataclass(frozen=True, eq=False)

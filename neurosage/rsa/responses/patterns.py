@@ -14,12 +14,12 @@ from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError
 from neurosage.rsa.arguments import check_recording
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.categories import categories, labelled
-from neurosage.rsa.extremes import constant, row_extremes
-from neurosage.rsa.missing import check_policy, first_names
-from neurosage.rsa.normalise import check_method, unscalable
-from neurosage.rsa.reading import places_of, read_stimuli
-from neurosage.rsa.rows import SMALL_BYTES, RegionRows, Rows
+from neurosage.rsa.responses.categories import categories, labelled
+from neurosage.rsa.responses.extremes import constant, row_extremes
+from neurosage.rsa.responses.missing import check_policy, first_names
+from neurosage.rsa.responses.normalise import check_method, unscalable
+from neurosage.rsa.responses.reading import places_of, read_stimuli
+from neurosage.rsa.responses.rows import SMALL_BYTES, RegionRows, Rows
 
 Source: TypeAlias = Teacher | xr.DataArray
 

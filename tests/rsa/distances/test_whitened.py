@@ -9,12 +9,12 @@ from neurosage.data.assembly import assembly
 from neurosage.data.average import average_repetitions
 from neurosage.errors import InputError
 from neurosage.rsa.backends.torch import TorchBackend
-from neurosage.rsa.noise_precision import precision_root
-from neurosage.rsa.patterns import read_patterns
-from neurosage.rsa.presentations import Repeated
+from neurosage.rsa.distances.noise_precision import precision_root
+from neurosage.rsa.distances.presentations import Repeated
+from neurosage.rsa.distances.whitened import Whitened, WhitenedRows, whiten
 from neurosage.rsa.rdm import rdms
+from neurosage.rsa.responses.patterns import read_patterns
 from neurosage.rsa.similarity import prepare, similarity, similarity_to
-from neurosage.rsa.whitened import Whitened, WhitenedRows, whiten
 
 EXACT = TorchBackend(dtype="float64")
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.normalise import within_squares
-from neurosage.rsa.rows import Rows
+from neurosage.rsa.responses.normalise import within_squares
+from neurosage.rsa.responses.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,8 @@ import numpy as np
 
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.missing import first_names
-from neurosage.rsa.presentations import Presentations
+from neurosage.rsa.distances.presentations import Presentations
+from neurosage.rsa.responses.missing import first_names
 
 Precision: TypeAlias = str | Mapping[str, Any] | None
 PRECISIONS = ("none", "diagonal", "shrinkage")

@@ -8,7 +8,7 @@ from scipy.spatial.distance import squareform
 
 from neurosage.data.assembly import assembly
 from neurosage.errors import InputError
-from neurosage.rsa.poisson import Prior, poisson_square
+from neurosage.rsa.distances.poisson import Prior, poisson_square
 from neurosage.rsa.rdm import rdms, usable_rdms
 from neurosage.rsa.similarity import prepare, similarity, similarity_to
 

@@ -13,9 +13,9 @@ import xarray as xr
 from neurosage import __version__
 from neurosage.data.teacher import RDM_DIMS as DIMS
 from neurosage.rsa.backends.base import Backend, Floats, check_memory
-from neurosage.rsa.crossnobis import crossnobis_squares, products_of
-from neurosage.rsa.noise_precision import Precision, own_precision, precision_name
-from neurosage.rsa.own_distances import (
+from neurosage.rsa.distances.crossnobis import crossnobis_squares, products_of
+from neurosage.rsa.distances.noise_precision import Precision, own_precision, precision_name
+from neurosage.rsa.distances.own_distances import (
     CROSSNOBIS,
     POISSON,
     POISSON_CV,
@@ -24,10 +24,13 @@ from neurosage.rsa.own_distances import (
     backend_distance,
     check_distance,
 )
-from neurosage.rsa.pairwise_missing import POLICY as PAIRWISE
-from neurosage.rsa.pairwise_missing import check_pairwise, pairwise_square, read_incomplete
-from neurosage.rsa.patterns import Patterns, Source, read_patterns
-from neurosage.rsa.poisson import (
+from neurosage.rsa.distances.pairwise_missing import POLICY as PAIRWISE
+from neurosage.rsa.distances.pairwise_missing import (
+    check_pairwise,
+    pairwise_square,
+    read_incomplete,
+)
+from neurosage.rsa.distances.poisson import (
     DEFAULT_PRIOR,
     Prior,
     check_rates,
@@ -35,7 +38,8 @@ from neurosage.rsa.poisson import (
     poisson_cv_squares,
     poisson_square,
 )
-from neurosage.rsa.whitened import whiten
+from neurosage.rsa.distances.whitened import whiten
+from neurosage.rsa.responses.patterns import Patterns, Source, read_patterns
 
 OWN = f"numpy {np.__version__} float64"
 

@@ -9,16 +9,16 @@ import numpy as np
 
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.crossnobis import (
+from neurosage.rsa.distances.crossnobis import (
     check_complete_folds,
     distances,
     repeated_presentations,
     stimulus_of,
 )
-from neurosage.rsa.missing import first_names
-from neurosage.rsa.own_distances import POISSON, POISSON_CV
-from neurosage.rsa.patterns import Patterns, Source, own_normalisation
-from neurosage.rsa.presentations import Presentations
+from neurosage.rsa.distances.own_distances import POISSON, POISSON_CV
+from neurosage.rsa.distances.presentations import Presentations
+from neurosage.rsa.responses.missing import first_names
+from neurosage.rsa.responses.patterns import Patterns, Source, own_normalisation
 
 
 @dataclass(frozen=True)

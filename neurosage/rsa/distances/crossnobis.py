@@ -11,11 +11,11 @@ import numpy as np
 from neurosage.errors import InputError
 from neurosage.rsa.arguments import check_by
 from neurosage.rsa.backends.base import Floats, check_memory
-from neurosage.rsa.categories import categories, labelled
-from neurosage.rsa.missing import first_names
-from neurosage.rsa.noise_precision import Precision, own_precision, precision_root
-from neurosage.rsa.patterns import Patterns, Source, responses_of
-from neurosage.rsa.presentations import Presentations, Repeated
+from neurosage.rsa.distances.noise_precision import Precision, own_precision, precision_root
+from neurosage.rsa.distances.presentations import Presentations, Repeated
+from neurosage.rsa.responses.categories import categories, labelled
+from neurosage.rsa.responses.missing import first_names
+from neurosage.rsa.responses.patterns import Patterns, Source, responses_of
 
 DISTANCE = "crossnobis"
 # What to use without repetitions at all, and where some stimuli have none.

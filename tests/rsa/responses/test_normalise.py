@@ -8,7 +8,7 @@ import pytest
 from neurosage.data.assembly import assembly
 from neurosage.data.average import average_repetitions
 from neurosage.errors import InputError
-from neurosage.rsa.normalise import METHODS, normalise_neuroids
+from neurosage.rsa.responses.normalise import METHODS, normalise_neuroids
 
 
 @pytest.mark.parametrize("method", METHODS)

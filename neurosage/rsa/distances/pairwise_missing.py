@@ -10,10 +10,16 @@ import numpy as np
 from neurosage.data.average import average_repetitions
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.missing import INFINITE, first_names
-from neurosage.rsa.noise_precision import MAHALANOBIS
-from neurosage.rsa.normalise import shift_and_scale
-from neurosage.rsa.patterns import Patterns, Source, own_normalisation, read_patterns, responses_of
+from neurosage.rsa.distances.noise_precision import MAHALANOBIS
+from neurosage.rsa.responses.missing import INFINITE, first_names
+from neurosage.rsa.responses.normalise import shift_and_scale
+from neurosage.rsa.responses.patterns import (
+    Patterns,
+    Source,
+    own_normalisation,
+    read_patterns,
+    responses_of,
+)
 
 POLICY = "pairwise"
 FEWEST = {"correlation": 2, "cosine": 1, "euclidean": 1}  # neuroids that make a distance

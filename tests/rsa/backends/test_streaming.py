@@ -12,7 +12,6 @@ import xarray as xr
 
 from neurosage.data.assembly import align, assembly, select
 from neurosage.errors import InputError
-from neurosage.rsa import patterns, rows
 from neurosage.rsa.backends.torch import (
     TorchBackend,
     accumulated,
@@ -22,6 +21,7 @@ from neurosage.rsa.backends.torch import (
     streamed,
 )
 from neurosage.rsa.rdm import rdms
+from neurosage.rsa.responses import patterns, rows
 from neurosage.rsa.similarity import prepare, similarity, similarity_to
 
 EXACT = TorchBackend(dtype="float64")

@@ -10,8 +10,8 @@ from neurosage.data.teacher import Teacher
 from neurosage.errors import InputError, unknown
 from neurosage.rsa.arguments import check_recording
 from neurosage.rsa.backends.base import Backend
-from neurosage.rsa.noise_precision import MAHALANOBIS, Precision
-from neurosage.rsa.patterns import Source
+from neurosage.rsa.distances.noise_precision import MAHALANOBIS, Precision
+from neurosage.rsa.responses.patterns import Source
 
 CROSSNOBIS, POISSON, POISSON_CV = "crossnobis", "poisson", "poisson_cv"
 RDM_DISTANCES = (CROSSNOBIS, POISSON, POISSON_CV)  # formed here as RDMs

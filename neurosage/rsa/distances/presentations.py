@@ -11,8 +11,8 @@ import xarray as xr
 
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.missing import leave_out
-from neurosage.rsa.patterns import Patterns, Source, read_patterns, responses_of
+from neurosage.rsa.responses.missing import leave_out
+from neurosage.rsa.responses.patterns import Patterns, Source, read_patterns, responses_of
 
 MINIMUM_STIMULI = 3
 

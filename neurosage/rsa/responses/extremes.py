@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.rows import CACHED
+from neurosage.rsa.responses.rows import CACHED
 
 
 def row_extremes(matrices: Mapping[str, Any]) -> dict[str, tuple[Floats, Floats]]:

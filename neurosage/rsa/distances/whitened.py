@@ -12,10 +12,15 @@ import xarray as xr
 
 from neurosage.errors import InputError
 from neurosage.rsa.backends.base import Floats
-from neurosage.rsa.missing import leave_out
-from neurosage.rsa.noise_precision import MAHALANOBIS, given_root, own_precision, precision_root
-from neurosage.rsa.patterns import Patterns, Source, responses_of
-from neurosage.rsa.presentations import Repeated
+from neurosage.rsa.distances.noise_precision import (
+    MAHALANOBIS,
+    given_root,
+    own_precision,
+    precision_root,
+)
+from neurosage.rsa.distances.presentations import Repeated
+from neurosage.rsa.responses.missing import leave_out
+from neurosage.rsa.responses.patterns import Patterns, Source, responses_of
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ def whiten(patterns: Patterns, source: Source, precision: str | Mapping[str, Any
     Examples
     --------
     >>> from neurosage.data.assembly import assembly
-    >>> from neurosage.rsa.patterns import read_patterns
+    >>> from neurosage.rsa.responses.patterns import read_patterns
     >>> a = assembly([[1.0, 2.0], [3.0, 5.0]], stimulus_id=["cat", "dog"], region="V4")
     >>> whiten(read_patterns(a), a, {"V4": [[4.0, 0.0], [0.0, 1.0]]}).matrix("V4")
     array([[0., 0.],

@@ -1,0 +1,1 @@
+"""Recordings → pattern matrices: averaged, ordered, normalised, read by blocks."""
