@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-import numpy as np
 import rsatoolbox
 from bench_similarity import LAYERS, REGIONS, both_sides, matrices
 from side_by_side import Goal, in_turn, measure_machine, report

@@ -22,7 +22,8 @@ from neurosage.rsa.responses.patterns import Source
 BIASED = ("cka", "cosine_cov")
 BIAS = (
     "comparison={comparison!r} grows as stimuli get fewer, on noise too, so halves read higher "
-    "than the whole and a cross-fitted value may exceed the best; comparison='cka_unbiased' does not."
+    "than the whole and a cross-fitted value may exceed the best; "
+    "comparison='cka_unbiased' does not."
 )
 
 logger = logging.getLogger(__name__)
