@@ -136,7 +136,7 @@ def chosen_elsewhere(found: Floats) -> tuple[Floats, Any]:
     """
     lacking: Any = np.isnan(found).any(1, keepdims=True)
     known = np.where(lacking, -np.inf, found)
-    best = (known >= known.max(2, keepdims=True) - TIE) & ~lacking
+    best = (known >= known.max(2, keepdims=True, initial=-np.inf) - TIE) & ~lacking
     shares = best / np.maximum(best.sum(2, keepdims=True), 1)
     values: Floats = (shares * np.where(lacking, 0.0, found[:, ::-1])).sum(2)
     return np.where(lacking.all(2), np.nan, values), shares

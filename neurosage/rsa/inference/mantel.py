@@ -118,6 +118,9 @@ def _tested(
     sides: Sides, comparison: str, permutations: int, seed: int
 ) -> tuple[Floats, Floats, Floats]:
     n, count_b = len(sides.stimulus_ids), len(sides.names_b)
+    if not sides.names_a:
+        empty = np.empty((0, count_b))
+        return empty, empty, empty
     together = max(1, min(LAYERS_BYTES // (8 * n * n), len(sides.names_a)))
     check_memory(
         8 * n * n * (2 * together + 2 * count_b + 4),

@@ -65,6 +65,8 @@ def similarities(sides: Sides, weights: Floats, comparison: str, member: Any = N
         choices = (*WITH_REPLACEMENT, *WITHOUT_REPLACEMENT)
         raise unknown("comparison under resampling", comparison, choices)
     weights = np.asarray(weights, np.float64)
+    if not sides.names_a:
+        return np.empty((len(weights), 0, len(sides.names_b)))
     if comparison in RANKS:
         return by_ranks(sides.squares_a, sides.squares_b, weights, comparison, member)
     if comparison in WITHOUT_REPLACEMENT:
