@@ -11,41 +11,19 @@ neuroids, between calls of ours, and scaled to all. Exits 1 where a figure is no
 from __future__ import annotations
 
 import argparse
-import gc
 import statistics
 import sys
-import threading
 import time
 
 import numpy as np
 import psutil
 import xarray as xr
+from side_by_side import PeakMemory
 
 import neurosage as ns
 from neurosage.rsa.reliability.splits import padded_halves
 
 FASTER, EQUAL, MEMORY = 10.0, 1e-9, 1.0  # memory: largest share of the data held beside it
-
-
-class PeakMemory:
-    """The largest resident size seen while a call runs, above the size before it, in MB."""
-
-    def __enter__(self) -> PeakMemory:
-        gc.collect()
-        self._process, self._stop = psutil.Process(), threading.Event()
-        self._before = self._peak = self._process.memory_info().rss
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-        return self
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.002):
-            self._peak = max(self._peak, self._process.memory_info().rss)
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.extra = (self._peak - self._before) / 1e6
 
 
 def recording(arguments: argparse.Namespace, dtype: str) -> xr.DataArray:

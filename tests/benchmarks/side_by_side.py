@@ -19,6 +19,7 @@ class PeakMemory:
     """The largest resident size seen while a call runs, above the size before it, in MB."""
 
     def __enter__(self) -> PeakMemory:
+        gc.collect()
         self._process, self._stop = psutil.Process(), threading.Event()
         self._before = self._peak = self._process.memory_info().rss
         self._thread = threading.Thread(target=self._watch)
